@@ -1,0 +1,149 @@
+#include "core/hub.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace notifications {
+
+Hub::Hub(ShardId shard, RoomInterest& interest, Delivery delivery)
+    : shard_(shard), interest_(interest), delivery_(delivery) {}
+
+Hub::~Hub() { assert(subscriptions_ == 0); }
+
+std::unique_ptr<HubRoom>& Hub::pattern_slot(const RoomPattern& pattern) {
+  assert(pattern.scope != RoomPattern::Scope::kExact);
+  return pattern.scope == RoomPattern::Scope::kAll ? all_
+                                                   : kinds_[static_cast<std::size_t>(pattern.kind)];
+}
+
+HubRoom* Hub::find(std::string_view room) const {
+  const auto found = rooms_.find(room);
+  return found == rooms_.end() ? nullptr : found->second.get();
+}
+
+bool Hub::join(Subscriber& subscriber, std::string_view room) {
+  auto& slot = rooms_[room];
+  if (slot == nullptr) {
+    slot = std::make_unique<HubRoom>();
+    slot->pattern.room = room;
+    interest_.add(room, shard_);
+  }
+  return add(subscriber, *slot);
+}
+
+bool Hub::join(Subscriber& subscriber, const RoomPattern& pattern) {
+  if (pattern.scope == RoomPattern::Scope::kExact) return join(subscriber, pattern.room);
+  auto& slot = pattern_slot(pattern);
+  if (slot == nullptr) {
+    slot = std::make_unique<HubRoom>();
+    slot->pattern = pattern;
+    interest_.add(pattern, shard_);
+    ++pattern_rooms_;
+  }
+  return add(subscriber, *slot);
+}
+
+bool Hub::add(Subscriber& subscriber, HubRoom& room) {
+  auto& memberships = subscriber.memberships_;
+  // A subscriber is in few rooms (bounded by its front), a room may have many subscribers: search
+  // the short list.
+  const auto same = [&](const Subscriber::Membership& m) { return m.room == &room; };
+  if (std::any_of(memberships.begin(), memberships.end(), same)) return false;
+  memberships.push_back({&room, static_cast<std::uint32_t>(room.entries.size())});
+  room.entries.push_back({&subscriber, static_cast<std::uint32_t>(memberships.size() - 1)});
+  ++subscriptions_;
+  return true;
+}
+
+// Both lists close their gap with their last element, which is told its new place.
+void Hub::remove(Subscriber& subscriber, std::uint32_t membership) {
+  auto& memberships = subscriber.memberships_;
+  const Subscriber::Membership gone = memberships[membership];
+  auto& entries = gone.room->entries;
+
+  const HubRoom::Entry moved_entry = entries.back();
+  entries[gone.index] = moved_entry;
+  moved_entry.subscriber->memberships_[moved_entry.membership].index = gone.index;
+  entries.pop_back();
+
+  const Subscriber::Membership moved = memberships.back();
+  memberships[membership] = moved;
+  memberships.pop_back();
+  if (membership < memberships.size()) moved.room->entries[moved.index].membership = membership;
+
+  --subscriptions_;
+  drop_if_empty(*gone.room);
+}
+
+void Hub::drop_if_empty(HubRoom& room) {
+  if (!room.entries.empty()) return;
+  interest_.remove(room.pattern, shard_);
+  if (room.pattern.scope == RoomPattern::Scope::kExact) {
+    rooms_.erase(std::string(room.pattern.room));  // a copy: erasing destroys `room`
+  } else {
+    pattern_slot(RoomPattern(room.pattern)).reset();
+    --pattern_rooms_;
+  }
+}
+
+bool Hub::leave(Subscriber& subscriber, std::string_view room) {
+  const HubRoom* found = find(room);
+  if (found == nullptr) return false;
+  const auto& memberships = subscriber.memberships_;
+  for (std::uint32_t i = 0; i < memberships.size(); ++i) {
+    if (memberships[i].room == found) {
+      remove(subscriber, i);
+      return true;
+    }
+  }
+  return false;
+}
+
+void Hub::leave_all(Subscriber& subscriber) {
+  auto& memberships = subscriber.memberships_;
+  while (!memberships.empty()) {
+    remove(subscriber, static_cast<std::uint32_t>(memberships.size() - 1));
+  }
+  memberships.shrink_to_fit();
+}
+
+bool Hub::is_member(const Subscriber& subscriber, std::string_view room) const {
+  const HubRoom* found = find(room);
+  return found != nullptr &&
+         std::any_of(subscriber.memberships_.begin(), subscriber.memberships_.end(),
+                     [&](const Subscriber::Membership& m) { return m.room == found; });
+}
+
+std::size_t Hub::rooms_of(const Subscriber& subscriber) const {
+  return subscriber.memberships_.size();
+}
+
+std::size_t Hub::deliver_to(const HubRoom* room, const PublicationPtr& publication) {
+  if (room == nullptr) return 0;
+  std::size_t count = 0;
+  for (const HubRoom::Entry& entry : room->entries) {
+    if (entry.subscriber->last_delivered_ == delivered_) continue;
+    entry.subscriber->last_delivered_ = delivered_;
+    entry.subscriber->deliver(publication);
+    ++count;
+  }
+  return count;
+}
+
+std::size_t Hub::deliver(const PublicationPtr& publication) {
+  ++delivered_;
+  std::size_t count = 0;
+  for (const std::string& room : publication->envelope().rooms) {
+    // A number of its own for each entry, so that each entry counts anew.
+    if (delivery_ == Delivery::kPerRoom) ++delivered_;
+    count += deliver_to(find(room), publication);
+    if (const auto kind = room_kind(room)) {
+      count += deliver_to(kinds_[static_cast<std::size_t>(*kind)].get(), publication);
+    }
+  }
+  count += deliver_to(all_.get(), publication);
+  return count;
+}
+
+}  // namespace notifications

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/publication.h"
+#include "core/room.h"
+#include "core/room_interest.h"
+#include "core/string_map.h"
+#include "core/subscriber.h"
+
+namespace notifications {
+
+// How often a publication goes to a subscriber that watches several of its rooms.
+enum class Delivery {
+  kOnce,     // once, whatever number of its rooms match
+  kPerRoom,  // once for each entry of the publication's rooms that matches, in their order
+};
+
+// One room (or room pattern) of a hub and who watches it.
+struct HubRoom {
+  struct Entry {
+    Subscriber* subscriber;
+    std::uint32_t membership;  // index in the subscriber's own list
+  };
+  RoomPattern pattern;
+  std::vector<Entry> entries;
+};
+
+// Hub maps rooms to the subscribers of one shard.
+//
+// Joining, leaving and each delivery cost no search: a room and its subscribers know each other's
+// place in their lists.
+//
+// Thread: shard. Nothing here locks but the interest, when a room comes or goes.
+// Owns no subscriber: each must leave before it dies.
+class Hub {
+ public:
+  // `interest` outlives the hub; it is told when the hub's first subscriber of a room comes and
+  // its last one goes.
+  Hub(ShardId shard, RoomInterest& interest, Delivery delivery);
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+
+  // Joins an exact room, or whatever a pattern names. What is published after this returned is
+  // delivered. False if the subscriber was in it already.
+  // Requires: a valid room.
+  bool join(Subscriber& subscriber, std::string_view room);
+  bool join(Subscriber& subscriber, const RoomPattern& pattern);
+
+  // False if the subscriber was not in it.
+  bool leave(Subscriber& subscriber, std::string_view room);
+  void leave_all(Subscriber& subscriber);
+
+  bool is_member(const Subscriber& subscriber, std::string_view room) const;
+
+  // How many rooms and patterns the subscriber is in.
+  std::size_t rooms_of(const Subscriber& subscriber) const;
+
+  // Hands the publication to every subscriber of its rooms; returns how many deliveries that were.
+  std::size_t deliver(const PublicationPtr& publication);
+
+  // Rooms and patterns with subscribers, and the sum of their subscribers.
+  std::size_t rooms() const { return rooms_.size() + pattern_rooms_; }
+  std::size_t subscriptions() const { return subscriptions_; }
+
+ private:
+  HubRoom* find(const RoomPattern& pattern) const;
+  HubRoom* find(std::string_view room) const;
+  bool add(Subscriber& subscriber, HubRoom& room);
+  void remove(Subscriber& subscriber, std::uint32_t membership);
+  void drop_if_empty(HubRoom& room);
+  std::size_t deliver_to(const HubRoom* room, const PublicationPtr& publication);
+  std::unique_ptr<HubRoom>& pattern_slot(const RoomPattern& pattern);
+
+  // Constant after construction.
+  const ShardId shard_;
+  RoomInterest& interest_;
+  const Delivery delivery_;
+
+  // This shard only.
+  // Values are pointers so that memberships survive a rehash.
+  StringMap<std::unique_ptr<HubRoom>> rooms_;
+  std::array<std::unique_ptr<HubRoom>, kRoomKinds> kinds_;
+  std::unique_ptr<HubRoom> all_;
+  std::size_t pattern_rooms_ = 0;
+  std::size_t subscriptions_ = 0;
+  std::uint64_t delivered_ = 0;  // the number of the last publication handed out
+};
+
+}  // namespace notifications

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/publication.h"
+
+namespace notifications {
+
+class Hub;
+struct HubRoom;
+
+// Subscriber is anyone who watches rooms: a WebSocket session, an SSE stream, a gRPC stream.
+//
+// Thread: the shard of the hub it joined.
+// The hub holds a plain pointer: a subscriber calls Hub::leave_all before it dies.
+class Subscriber {
+ public:
+  Subscriber() = default;
+  Subscriber(const Subscriber&) = delete;
+  Subscriber& operator=(const Subscriber&) = delete;
+  virtual ~Subscriber() = default;
+
+  // Takes one publication. Only enqueues: never calls the hub, never destroys the subscriber.
+  virtual void deliver(const PublicationPtr& publication) = 0;
+
+ private:
+  friend class Hub;
+  // Where this subscriber stands in a room's list, so that leaving costs no search.
+  struct Membership {
+    HubRoom* room;
+    std::uint32_t index;
+  };
+
+  // The hub's own notes; this shard only.
+  std::vector<Membership> memberships_;
+  std::uint64_t last_delivered_ = 0;  // the hub's number of the last publication delivered
+};
+
+}  // namespace notifications
