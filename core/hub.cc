@@ -6,8 +6,7 @@
 
 namespace notifications {
 
-Hub::Hub(ShardId shard, RoomInterest& interest, Delivery delivery)
-    : shard_(shard), interest_(interest), delivery_(delivery) {}
+Hub::Hub(ShardId shard, RoomInterest& interest) : shard_(shard), interest_(interest) {}
 
 Hub::~Hub() { assert(subscriptions_ == 0); }
 
@@ -123,20 +122,23 @@ std::size_t Hub::deliver_to(const HubRoom* room, const PublicationPtr& publicati
   if (room == nullptr) return 0;
   std::size_t count = 0;
   for (const HubRoom::Entry& entry : room->entries) {
-    if (entry.subscriber->last_delivered_ == delivered_) continue;
-    entry.subscriber->last_delivered_ = delivered_;
-    entry.subscriber->deliver(publication);
+    Subscriber& subscriber = *entry.subscriber;
+    const std::uint64_t number =
+        subscriber.delivery_ == Delivery::kOnce ? publication_number_ : entry_number_;
+    if (subscriber.last_delivered_ == number) continue;
+    subscriber.last_delivered_ = number;
+    subscriber.deliver(publication);
     ++count;
   }
   return count;
 }
 
 std::size_t Hub::deliver(const PublicationPtr& publication) {
-  ++delivered_;
+  publication_number_ = entry_number_ + 1;
+  entry_number_ = publication_number_;
   std::size_t count = 0;
   for (const std::string& room : publication->envelope().rooms) {
-    // A number of its own for each entry, so that each entry counts anew.
-    if (delivery_ == Delivery::kPerRoom) ++delivered_;
+    ++entry_number_;
     count += deliver_to(find(room), publication);
     if (const auto kind = room_kind(room)) {
       count += deliver_to(kinds_[static_cast<std::size_t>(*kind)].get(), publication);

@@ -15,12 +15,6 @@
 
 namespace notifications {
 
-// How often a publication goes to a subscriber that watches several of its rooms.
-enum class Delivery {
-  kOnce,     // once, whatever number of its rooms match
-  kPerRoom,  // once for each entry of the publication's rooms that matches, in their order
-};
-
 // One room (or room pattern) of a hub and who watches it.
 struct HubRoom {
   struct Entry {
@@ -42,7 +36,7 @@ class Hub {
  public:
   // `interest` outlives the hub; it is told when the hub's first subscriber of a room comes and
   // its last one goes.
-  Hub(ShardId shard, RoomInterest& interest, Delivery delivery);
+  Hub(ShardId shard, RoomInterest& interest);
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -81,7 +75,6 @@ class Hub {
   // Constant after construction.
   const ShardId shard_;
   RoomInterest& interest_;
-  const Delivery delivery_;
 
   // This shard only.
   // Values are pointers so that memberships survive a rehash.
@@ -90,7 +83,10 @@ class Hub {
   std::unique_ptr<HubRoom> all_;
   std::size_t pattern_rooms_ = 0;
   std::size_t subscriptions_ = 0;
-  std::uint64_t delivered_ = 0;  // the number of the last publication handed out
+  // Numbers of the last publication handed out, and of the last entry of a publication's rooms;
+  // from one sequence, so that no number means both.
+  std::uint64_t publication_number_ = 0;
+  std::uint64_t entry_number_ = 0;
 };
 
 }  // namespace notifications

@@ -10,13 +10,19 @@ namespace notifications {
 class Hub;
 struct HubRoom;
 
+// How often a publication goes to a subscriber that watches several of its rooms.
+enum class Delivery {
+  kOnce,     // once, whatever number of its rooms match
+  kPerRoom,  // once for each entry of the publication's rooms that matches, in their order
+};
+
 // Subscriber is anyone who watches rooms: a WebSocket session, an SSE stream, a gRPC stream.
 //
 // Thread: the shard of the hub it joined.
 // The hub holds a plain pointer: a subscriber calls Hub::leave_all before it dies.
 class Subscriber {
  public:
-  Subscriber() = default;
+  explicit Subscriber(Delivery delivery = Delivery::kOnce) : delivery_(delivery) {}
   Subscriber(const Subscriber&) = delete;
   Subscriber& operator=(const Subscriber&) = delete;
   virtual ~Subscriber() = default;
@@ -34,7 +40,8 @@ class Subscriber {
 
   // The hub's own notes; this shard only.
   std::vector<Membership> memberships_;
-  std::uint64_t last_delivered_ = 0;  // the hub's number of the last publication delivered
+  std::uint64_t last_delivered_ = 0;  // the hub's number of what was delivered last
+  const Delivery delivery_;
 };
 
 }  // namespace notifications

@@ -1,0 +1,286 @@
+#include "core/runtime/process.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "core/json/scanner.h"
+#include "core/memory/memory_broker.h"
+#include "core/redis/redis_broker.h"
+#include "core/uuid.h"
+
+namespace notifications {
+namespace {
+
+constexpr std::chrono::seconds kStuckAfter{10};
+// Beyond the drain period itself: what is queued may still be flushed, then the rest is cut.
+constexpr std::chrono::seconds kDrainGrace{2};
+
+// As many connections as the system lets us have: the soft limit is often 1024.
+rlim_t raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  return limit.rlim_cur;
+}
+
+}  // namespace
+
+Process::Process(Settings settings)
+    : settings_(std::move(settings)),
+      log_(settings_.log_level, settings_.log_format),
+      started_at_(std::chrono::steady_clock::now()),
+      main_io_(1) {
+  std::vector<Shard*> shards;
+  for (int i = 0; i < settings_.threads; ++i) {
+    shards_.push_back(std::make_unique<Shard>(i, interest_));
+    shards.push_back(shards_.back().get());
+  }
+  Shard* local = shards_.size() == 1 ? shards_.front().get() : nullptr;
+  if (local == nullptr) broker_io_ = std::make_unique<boost::asio::io_context>(1);
+  boost::asio::io_context& io = local == nullptr ? *broker_io_ : local->io();
+  if (settings_.redis_url) {
+    redis::RedisBroker::Options options;
+    options.url = *settings_.redis_url;
+    options.channel = settings_.channel;
+    options.instance = std::string(name(settings_.program)) + ":" + new_random_id(6);
+    options.probe_interval = settings_.probe_interval;
+    options.canary_timeout = settings_.canary_timeout;
+    broker_ = std::make_unique<redis::RedisBroker>(io, std::move(options), log_, metrics_);
+  } else {
+    broker_ = std::make_unique<MemoryBroker>(io);
+  }
+  dispatcher_ = std::make_unique<Dispatcher>(interest_, std::move(shards), local, log_, metrics_);
+}
+
+// Consumers leave before the broker stops, the broker before the shards: each may call the next.
+Process::~Process() {
+  admin_.reset();
+  for (const auto& front : fronts_) front->stop();
+  broker_->stop();
+  if (broker_io_ != nullptr) broker_io_->stop();
+  if (broker_thread_.joinable()) broker_thread_.join();
+  for (const auto& shard : shards_) shard->stop();
+  fronts_.clear();
+}
+
+bool Process::open() {
+  for (const auto& front : fronts_) {
+    if (const auto problem = front->open()) {
+      log_.error("cannot start", {{"reason", *problem}});
+      return false;
+    }
+  }
+  auto admin = AdminListener::open(settings_.admin_listen, admin_handlers());
+  if (!admin) {
+    log_.error("cannot start", {{"reason", admin.error().message}});
+    return false;
+  }
+  admin_ = std::move(admin).value();
+  log_.info("listening", {{"listener", "admin"}, {"address", admin_->address().text()}});
+  return true;
+}
+
+void Process::update_ready() {
+  const bool ready = broker_->status().flowing && !draining_;
+  if (ready == ready_.exchange(ready)) return;
+  log_.info(ready ? "ready" : "not ready", {{"reason", draining_ ? "draining"
+                                                       : ready   ? "events flow"
+                                                                 : "broker away"}});
+  for (const auto& front : fronts_) front->set_ready(ready);
+}
+
+void Process::start() {
+  metrics_.computed("notifications_uptime_seconds", "Seconds since the process started.", [this] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started_at_).count();
+  });
+  metrics_.computed("notifications_rooms", "Rooms with subscribers in this process.",
+                    [this] { return static_cast<double>(interest_.rooms()); });
+  metrics_.computed("notifications_broker_connected", "1 while the broker's connection stands.",
+                    [this] { return broker_->status().connected ? 1.0 : 0.0; });
+  metrics_.computed("notifications_ready", "1 while events can flow.",
+                    [this] { return ready() ? 1.0 : 0.0; });
+  for (const auto& shard : shards_) shard->start();
+  if (broker_io_ != nullptr) {
+    broker_thread_ = std::thread([this] {
+      pthread_setname_np(pthread_self(), "broker");
+      const auto keep_running = boost::asio::make_work_guard(*broker_io_);
+      broker_io_->run();
+    });
+  }
+  broker_->on_status_change(
+      [this](const BrokerStatus&) { boost::asio::post(main_io_, [this] { update_ready(); }); });
+  broker_->start(*dispatcher_);
+  for (const auto& front : fronts_) {
+    front->start();
+    front->set_ready(false);
+  }
+  update_ready();
+}
+
+void Process::drain() {
+  draining_ = true;
+  update_ready();
+  log_.info("draining", {{"period", settings_.drain}});
+  fronts_draining_ = fronts_.size();
+  for (const auto& front : fronts_) {
+    front->drain(settings_.drain, [this] {
+      boost::asio::post(main_io_, [this] {
+        if (--fronts_draining_ == 0) main_io_.stop();
+      });
+    });
+  }
+}
+
+int Process::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  const rlim_t files = raise_file_limit();
+  log_.info("starting",
+            {{"program", name(settings_.program)},
+             {"pid", getpid()},
+             {"shards", shards_.size()},
+             {"file_limit", static_cast<std::uint64_t>(files)},
+             {"broker", settings_.redis_url ? settings_.redis_url->redacted() : "memory"}});
+  if (!open()) return EXIT_FAILURE;
+  // Before any thread starts, so that none of them takes the signals.
+  boost::asio::signal_set signals(main_io_, SIGTERM, SIGINT);
+  start();
+  boost::asio::steady_timer limit(main_io_);
+  std::function<void(const boost::system::error_code&, int)> on_signal;
+  on_signal = [&](const boost::system::error_code& error, int) {
+    if (error) return;
+    if (draining_) {
+      log_.warn("second signal: stopping now");
+      _exit(EXIT_FAILURE);
+    }
+    signals.async_wait(on_signal);
+    limit.expires_after(settings_.drain + kDrainGrace);
+    limit.async_wait([&](const boost::system::error_code& cancelled) {
+      if (!cancelled) main_io_.stop();
+    });
+    drain();
+  };
+  signals.async_wait(on_signal);
+  const auto keep_running = boost::asio::make_work_guard(main_io_);
+  main_io_.run();
+  for (const auto& front : fronts_) front->stop();
+  log_.info("stopped");
+  return EXIT_SUCCESS;
+}
+
+AdminListener::Handlers Process::admin_handlers() {
+  return {
+      {"/metrics",
+       [this] {
+         return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8",
+                              metrics_.prometheus_text()};
+       }},
+      {"/healthz", [this] { return healthz(); }},
+      {"/readyz", [this] { return readyz(); }},
+      {"/health/realtime",
+       [this] {
+         return AdminResponse{200, "application/json; charset=utf-8", realtime_json()};
+       }},
+  };
+}
+
+AdminResponse Process::readyz() const {
+  if (ready()) return {200, "text/plain; charset=utf-8", "ready\n"};
+  return {503, "text/plain; charset=utf-8",
+          draining_ ? "not ready: draining\n" : "not ready: no events flow from the broker\n"};
+}
+
+AdminResponse Process::healthz() const {
+  const auto now = std::chrono::steady_clock::now();
+  for (const auto& shard : shards_) {
+    if (now - shard->last_turn() > kStuckAfter) {
+      return {503, "text/plain; charset=utf-8",
+              "shard " + std::to_string(shard->id()) + " is stuck\n"};
+    }
+  }
+  return {200, "text/plain; charset=utf-8", "ok\n"};
+}
+
+std::string Process::realtime_json() const {
+  std::string out = "{";
+  const auto member = [&out](std::string_view key) -> std::string& {
+    if (out.back() != '{') out += ',';
+    json::append_string(out, key);
+    return out += ':';
+  };
+  const auto number = [&](std::string_view key, std::int64_t value) {
+    member(key) += std::to_string(value);
+  };
+  const auto by_label = [&](std::string_view key, std::string_view metric) {
+    member(key) += '{';
+    for (const auto& [label, value] : metrics_.by_label(metric)) {
+      if (value != 0) number(label, value);
+    }
+    out += '}';
+  };
+  const BrokerStatus broker = broker_->status();
+  member("program");
+  json::append_string(out, name(settings_.program));
+  number("uptime_seconds", std::chrono::duration_cast<std::chrono::seconds>(
+                               std::chrono::steady_clock::now() - started_at_)
+                               .count());
+  member("ready") += ready() ? "true" : "false";
+  member("draining") += draining_ ? "true" : "false";
+  number("connects_total", metrics_.total("notifications_connects_total"));
+  number("disconnects_total", metrics_.total("notifications_disconnects_total"));
+  by_label("disconnects_by_reason", "notifications_disconnects_total");
+  number("active_connections", metrics_.total("notifications_connections"));
+  by_label("connections_by_kind", "notifications_connections");
+  number("active_rooms", static_cast<std::int64_t>(interest_.rooms()));
+  number("subscribes_total", metrics_.total("notifications_subscribes_total"));
+  number("events_received_total", metrics_.total("notifications_events_received_total"));
+  number("events_invalid_total", metrics_.total("notifications_events_invalid_total"));
+  by_label("events_invalid_by_reason", "notifications_events_invalid_total");
+  number("messages_sent_total", metrics_.total("notifications_deliveries_total"));
+  by_label("events_sent_by_type", "notifications_events_delivered_total");
+  number("slow_evictions_total", metrics_.total("notifications_slow_evictions_total"));
+  member("redis") += "{";
+  member("configured") += settings_.redis_url ? "true" : "false";
+  member("connected") += broker.connected ? "true" : "false";
+  member("flowing") += broker.flowing ? "true" : "false";
+  number("reconnects_total", static_cast<std::int64_t>(broker.reconnects));
+  member("last_error");
+  if (broker.last_error.empty()) {
+    out += "null";
+  } else {
+    json::append_string(out, broker.last_error);
+  }
+  return out + "}}\n";
+}
+
+int run_program(Program program, int argc, char** argv,
+                const std::function<void(Process&)>& add_fronts) {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  auto settings = parse_settings(program, arguments, [](const char* key) { return getenv(key); });
+  if (!settings) {
+    const SettingsStop& stop = settings.error();
+    if (stop.help) {
+      std::fputs(stop.message.c_str(), stdout);
+      return EXIT_SUCCESS;
+    }
+    std::fprintf(stderr, "%s: %s\n", name(program).data(), stop.message.c_str());
+    return 2;
+  }
+  Process process(std::move(settings).value());
+  add_fronts(process);
+  return process.run();
+}
+
+}  // namespace notifications

@@ -1,0 +1,87 @@
+#include "core/runtime/shard.h"
+
+#include <pthread.h>
+
+#include <string>
+
+namespace notifications {
+namespace {
+
+// How many connections are written to before heartbeats, reads and other events get their turn. A
+// write costs some 5 us, so a turn stays within a few milliseconds however large a room is.
+constexpr std::size_t kFlushSlice = 512;
+
+}  // namespace
+
+Flushable::~Flushable() {
+  if (dirty_in_ != nullptr) dirty_in_->forget(*this);
+}
+
+Shard::Shard(ShardId id, RoomInterest& interest)
+    : id_(id),
+      io_(1),
+      last_turn_(Clock::now().time_since_epoch().count()),
+      hub_(id, interest),
+      timers_(Clock::now()),
+      tick_timer_(io_) {}
+
+Shard::~Shard() { stop(); }
+
+void Shard::mark_dirty(Flushable& connection) {
+  if (connection.dirty_in_ != nullptr) return;
+  connection.dirty_in_ = this;
+  connection.dirty_index_ = dirty_.size();
+  dirty_.push_back(&connection);
+  if (flush_posted_) return;
+  flush_posted_ = true;
+  // Posted, so that it runs behind everything that is ready in this turn and may mark more.
+  post([this] { flush_dirty(); });
+}
+
+void Shard::forget(Flushable& connection) {
+  dirty_[connection.dirty_index_] = nullptr;
+  connection.dirty_in_ = nullptr;
+}
+
+void Shard::flush_dirty() {
+  const std::size_t end = std::min(dirty_.size(), flushed_ + kFlushSlice);
+  while (flushed_ < end) {
+    Flushable* connection = dirty_[flushed_++];
+    if (connection == nullptr) continue;
+    connection->dirty_in_ = nullptr;
+    connection->flush();
+  }
+  if (flushed_ == dirty_.size()) {
+    dirty_.clear();
+    flushed_ = 0;
+    flush_posted_ = false;
+    return;
+  }
+  post([this] { flush_dirty(); });
+}
+
+void Shard::tick() {
+  const Clock::time_point now = Clock::now();
+  last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  timers_.advance(now);
+  tick_timer_.expires_after(timers_.empty() ? std::chrono::milliseconds(256) : TimerWheel::kTick);
+  tick_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tick();
+  });
+}
+
+void Shard::start() {
+  post([this] { tick(); });
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("shard-" + std::to_string(id_)).c_str());
+    const auto keep_running = boost::asio::make_work_guard(io_);
+    io_.run();
+  });
+}
+
+void Shard::stop() {
+  io_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace notifications

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "core/hub.h"
+#include "core/runtime/timer_wheel.h"
+
+namespace notifications {
+
+class Shard;
+
+// Something with output to write at the end of a loop turn: a connection.
+//
+// Thread: shard. Leaves the shard's list when destroyed.
+class Flushable {
+ public:
+  Flushable() = default;
+  Flushable(const Flushable&) = delete;
+  Flushable& operator=(const Flushable&) = delete;
+  virtual ~Flushable();
+
+  // Writes what is queued. May mark itself dirty again, or die.
+  virtual void flush() = 0;
+
+ private:
+  friend class Shard;
+  Shard* dirty_in_ = nullptr;  // the shard in whose list it stands, or null
+  std::size_t dirty_index_ = 0;
+};
+
+// Shard is one thread, one io_context, one hub, and the connections that live there.
+//
+// Thread: shard, except post(), id(), last_turn() and stop(). Nothing in a shard is touched from
+// elsewhere, so nothing in it locks.
+class Shard {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Shard(ShardId id, RoomInterest& interest);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  ShardId id() const { return id_; }
+  boost::asio::io_context& io() { return io_; }
+  Hub& hub() { return hub_; }
+  TimerWheel& timers() { return timers_; }
+  // The time at which this turn of the loop began to do work; cheap.
+  Clock::time_point now() const { return Clock::now(); }
+
+  // Runs `work` on the shard's thread, in the order of posting. Thread: any.
+  template <class Work>
+  void post(Work&& work) {
+    boost::asio::post(io_, std::forward<Work>(work));
+  }
+
+  // Calls `connection.flush()` once at the end of this turn, however often it is marked.
+  void mark_dirty(Flushable& connection);
+
+  // Starts the thread. Called once.
+  void start();
+  // Ends the loop and joins the thread. Thread: any but the shard's.
+  void stop();
+
+  // When the loop last turned; for liveness. Thread: any.
+  Clock::time_point last_turn() const {
+    return Clock::time_point(Clock::duration(last_turn_.load(std::memory_order_relaxed)));
+  }
+
+ private:
+  friend class Flushable;
+  void forget(Flushable& connection);
+  void flush_dirty();
+  void tick();
+
+  // Constant after construction.
+  const ShardId id_;
+
+  // Any thread.
+  boost::asio::io_context io_;
+  std::atomic<Clock::duration::rep> last_turn_;
+
+  // This shard only.
+  Hub hub_;
+  TimerWheel timers_;
+  boost::asio::steady_timer tick_timer_;
+  // Marked connections; a null stands for one that died. Served from flushed_ on, a slice a turn.
+  std::vector<Flushable*> dirty_;
+  std::size_t flushed_ = 0;
+  bool flush_posted_ = false;
+
+  std::thread thread_;
+};
+
+}  // namespace notifications
