@@ -142,16 +142,18 @@ class Run:
             tally = suite.run()
         except Exception as error:  # a fault of the runner itself must not lose a suite
             tally = Tally()
-            tally.fail(f"{suite.name}: the test runner failed: {error!r}")
+            tally.fail(f"the test runner failed: {error!r}")
         seconds = time.monotonic() - began
+        said = [f"running {suite.name}: {summary_line(tally)} ({seconds:.1f} s)"]
+        for failure in tally.failures:
+            failure.name = f"{suite.name}: {failure.name}"
+            said.append(f"  FAILED {failure.name}")
+            if failure.detail:
+                said.append(_indented(failure.detail))
         with self.lock_:
             self.total.add(tally)
             self.minutes.append((suite.name, seconds))
-        self._say(f"running {suite.name}: {summary_line(tally)} ({seconds:.1f} s)")
-        for failure in tally.failures:
-            self._say(f"  FAILED {suite.name}: {failure.name}")
-            if failure.detail:
-                self._say(_indented(failure.detail))
+        self._say("\n".join(said))
 
     def _finish(self) -> int:
         if self.total.failures:
@@ -164,7 +166,8 @@ class Run:
         return 0 if self.total.passed and not self.total.failures else 1
 
     def _say(self, text: str) -> None:
-        print(text, flush=True)
+        with self.lock_:  # lines of two threads must not mix
+            print(text, flush=True)
 
 
 def _indented(text: str) -> str:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 _CONTAIN = pathlib.Path(__file__).with_name("contain.py")
 
-# A nested make would look for the job server of the outer one; and what is set for a gateway of
-# the developer's own would change the defaults that tests expect.
+# A nested make would look for the job server of the outer one; a suite would take make's ONLY for
+# its own; and what is set for a developer's gateway would change the defaults that tests expect.
 _NOT_INHERITED = {
-    "MAKEFLAGS", "MFLAGS", "MAKELEVEL",
+    "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ONLY", "TARGET", "SECONDS",
     "HOST", "PORT", "SOCKET_IO_PATH", "GRPC_ADDR", "ADMIN_LISTEN", "NOTIFICATIONS_REDIS_URL",
     "REDIS_URL", "NOTIFICATIONS_CHANNEL", "NOTIFICATIONS_JOURNAL", "NOTIFICATIONS_SERVER",
     "THREADS", "PING_INTERVAL", "PING_TIMEOUT", "MAX_PAYLOAD", "MAX_CONNECTIONS", "DELIVERY",
-    "ALLOWED_ORIGINS", "DRAIN", "LOG_LEVEL", "LOG_FORMAT",
+    "ALLOWED_ORIGINS", "CONNECT_TIMEOUT", "DRAIN", "LOG_LEVEL", "LOG_FORMAT",
 }
 
 _running: set[subprocess.Popen] = set()

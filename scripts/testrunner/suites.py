@@ -37,7 +37,7 @@ class Suite:
             problem = self.tree.has(target)
             if problem:
                 failed = Tally()
-                failed.fail(f"{self.name}: {problem}", self.tree.problem)
+                failed.fail(problem)
                 return failed
         return self.run_tests()
 
@@ -47,8 +47,9 @@ class Suite:
     def environment(self) -> dict[str, str]:
         env = dict(_SANITIZER_ENV)
         if self.tree:
-            env["NOTIFICATIONS_BUILD_DIR"] = str(self.tree.directory)
-            env["NOTIFICATIONS_BIN_DIR"] = str(self.tree.directory / "bin")
+            env["NOTIFICATIONS_BIN"] = str(self.tree.directory / "bin")
+            # What tests multiply their deadlines with: the sanitizers take their time.
+            env["NOTIFICATIONS_PATIENCE"] = "1" if self.tree.preset == "release" else "4"
         return env
 
     def log_path(self) -> pathlib.Path:
@@ -85,7 +86,7 @@ class NodeSuite(Suite):
         files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / self.folder).glob("*.test.mjs"))
         if not files:
             missing = Tally()
-            missing.fail(f"{self.name}: no *.test.mjs in {self.folder}")
+            missing.fail(f"no *.test.mjs in {self.folder}")
             return missing
         ended = process.run(["node", "--test", "--test-reporter=tap", *files], log=self.log_path(),
                             seconds=self.seconds, env=self.environment(), cwd=ROOT)
@@ -124,7 +125,7 @@ class FuzzSuite(Suite):
         result = Tally()
         names = sorted(path.stem for path in (ROOT / "tests/fuzz").glob("*_fuzzer.cc"))
         if not names:
-            result.fail(f"{self.name}: no *_fuzzer.cc in tests/fuzz")
+            result.fail(f"no *_fuzzer.cc in tests/fuzz")
         with ThreadPoolExecutor(os.cpu_count() or 2) as pool:
             for one in pool.map(self._run_one, names):
                 result.add(one)
@@ -134,7 +135,7 @@ class FuzzSuite(Suite):
         result = Tally()
         problem = self.tree.has(name)
         if problem:
-            result.fail(f"{name}: {problem}", self.tree.problem)
+            result.fail(problem)
             return result
         kept = ROOT / "tests/fuzz"
         learned = ROOT / "build/fuzz-corpus" / name

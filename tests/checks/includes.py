@@ -34,11 +34,11 @@ LAYERS = [
         "core/timer_wheel.*",
     ]),
     ("ports", ["core/broker.*", "core/journal.*"]),
-    ("adapters", ["core/memory/*", "core/redis/*"]),
+    ("adapters", ["core/broker_thread.*", "core/memory/*", "core/redis/*"]),
     ("runtime", ["core/runtime/*", "core/settings*"]),
     ("main", [
-        "*/main.cc", "*_main.cc", "gateway/*", "publisher-client/notifyctl/*",
-        "publisher-client/notifyctl*", "publisher-client/example*", "notifyctl/*",
+        "*/main.cc", "*_main.cc", "gateway/*", "server/notifyctl/*",
+        "publisher-client/example*",
     ]),
     ("publisher-client", ["publisher-client/*"]),
     ("edge", ["edge/*"]),
@@ -63,19 +63,17 @@ SEPARATE = {
 LIBRARIES = [
     ("hiredis", r"hiredis/", ["core/redis/*"]),
     ("Beast", r"boost/beast", ["edge/*"]),
-    ("gRPC", r"(grpc|grpcpp)(/|\.)|.*\.grpc\.pb\.h$", ["server/*", "gateway/*", "notifyctl/*",
-                                                      "publisher-client/notifyctl*"]),
-    ("protobuf", r"google/protobuf/|.*\.pb\.h$", ["server/*", "gateway/*", "notifyctl/*",
-                                                "publisher-client/notifyctl*"]),
+    ("gRPC", r"(grpc|grpcpp)(/|\.)|.*\.grpc\.pb\.h$", ["server/*", "gateway/*"]),
+    ("protobuf", r"google/protobuf/|.*\.pb\.h$", ["server/*", "gateway/*"]),
     ("prometheus-cpp", r"prometheus/", ["core/metrics.cc", "core/runtime/*"]),
     ("GoogleTest", r"(gtest|gmock)/", []),
     # Installed headers of the publisher client show nothing of what it is made of.
     ("Asio, Abseil or core", r"(boost|absl|core)/",
-     ["core/*", "edge/*", "server/*", "gateway/*", "notifyctl/*", "publisher-client/*.cc",
+     ["core/*", "edge/*", "server/*", "gateway/*", "publisher-client/*.cc",
       "publisher-client/[!i]*"]),
 ]
 
-PRODUCTION = ("core/", "edge/", "server/", "gateway/", "notifyctl/", "publisher-client/")
+PRODUCTION = ("core/", "edge/", "server/", "gateway/", "publisher-client/")
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
