@@ -16,7 +16,7 @@ namespace notifications::redis {
 // One reply of the server, or the reason there is none.
 struct Reply {
   enum class Kind {
-    kString,   // bulk or status
+    kString,  // bulk or status
     kInteger,
     kArray,
     kNil,
@@ -41,14 +41,15 @@ struct Reply {
 //
 // Why not hiredis' own asynchronous client: its connect resolves names with a blocking call, it has
 // no timeouts, and a PING on a subscribed connection confuses its callbacks. hiredis parses replies
-// and formats commands here; Asio does the rest.
+// here; Asio does the rest.
 //
 // Thread: the one that runs the io_context (all functions and callbacks), unless said otherwise.
+// Every callback may call every function, the destructor included.
 class Connection {
  public:
   struct Options {
     Url url;
-    std::string client_name;  // for CLIENT SETNAME; "" for none
+    std::string client_name;                          // for CLIENT SETNAME; "" for none
     std::chrono::milliseconds connect_timeout{5000};  // resolve, connect and log in together
     std::chrono::milliseconds backoff_min{100};       // first pause; doubles up to the next
     std::chrono::milliseconds backoff_max{5000};
@@ -93,7 +94,8 @@ class Connection {
   // Bytes written to the connection but not yet taken by the kernel.
   std::size_t pending_bytes() const;
 
-  // Closes; outstanding handlers get kLost or kNotSent before it returns; no callback after that.
+  // Closes; outstanding handlers get kLost or kNotSent before it returns; no callback after that
+  // (a handler given to send() afterwards is destroyed uncalled).
   void stop();
 
  private:

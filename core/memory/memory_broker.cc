@@ -1,0 +1,141 @@
+#include "core/memory/memory_broker.h"
+
+#include <boost/asio/post.hpp>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/broker_thread.h"
+
+namespace notifications {
+namespace {
+
+using Done = std::function<void(PublishOutcome)>;
+
+PublishOutcome unavailable(const char* why) {
+  PublishOutcome outcome;
+  outcome.status = PublishStatus::kUnavailable;
+  outcome.detail = why;
+  return outcome;
+}
+
+}  // namespace
+
+class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
+ public:
+  explicit Core(boost::asio::io_context& io) : io_(io) {}
+
+  void start(EventSink& sink) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (phase_ != Phase::kNew) return;
+      phase_ = Phase::kStarted;
+      sink_ = &sink;
+    }
+    boost::asio::post(io_, [self = shared_from_this()] { self->begin(); });
+  }
+
+  void publish(PublishCommand command, Done done) {
+    bool post = false;
+    {
+      const std::lock_guard lock(mutex_);
+      if (phase_ != Phase::kStopped) {
+        inbox_.push_back({std::move(command), std::move(done)});
+        post = !std::exchange(posted_, true);
+      }
+    }
+    if (done) return done(unavailable("the broker has stopped"));
+    if (post) boost::asio::post(io_, [self = shared_from_this()] { self->take_inbox(); });
+  }
+
+  BrokerStatus status() const {
+    const std::lock_guard lock(mutex_);
+    BrokerStatus status;
+    status.connected = status.flowing = phase_ == Phase::kRunning;
+    return status;
+  }
+
+  void on_status_change(std::function<void(const BrokerStatus&)> changed) {
+    changed_ = std::move(changed);
+  }
+
+  void stop() {
+    bool alive;
+    {
+      const std::lock_guard lock(mutex_);
+      if (std::exchange(phase_, Phase::kStopped) == Phase::kStopped) return;
+      alive = alive_;
+    }
+    // Before our first turn nobody may be running `io_` at all: waiting could be for ever.
+    if (alive)
+      run_and_wait(io_, [self = shared_from_this()] { self->take_inbox(); });
+    else
+      take_inbox();
+  }
+
+ private:
+  enum class Phase { kNew, kStarted, kRunning, kStopped };
+  struct Publish {
+    PublishCommand command;
+    Done done;
+  };
+
+  void begin() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (phase_ == Phase::kStopped) return;
+      phase_ = Phase::kRunning;
+      alive_ = true;
+    }
+    if (changed_) changed_(status());
+  }
+
+  void take_inbox() {
+    std::vector<Publish> batch;
+    bool running;
+    {
+      const std::lock_guard lock(mutex_);
+      batch.swap(inbox_);
+      posted_ = false;
+      alive_ = true;
+      running = phase_ == Phase::kRunning;
+    }
+    for (Publish& publish : batch) {
+      if (!running) {
+        publish.done(unavailable("the broker is not running"));
+        continue;
+      }
+      sink_->on_message({publish.command.text, {}});
+      PublishOutcome outcome;
+      outcome.status = PublishStatus::kPublished;
+      outcome.ts = std::move(publish.command.ts);
+      publish.done(std::move(outcome));
+    }
+    if (running && !batch.empty()) sink_->on_batch_end();
+  }
+
+  // Constant after start().
+  boost::asio::io_context& io_;
+  EventSink* sink_ = nullptr;
+  std::function<void(const BrokerStatus&)> changed_;
+
+  mutable std::mutex mutex_;
+  Phase phase_ = Phase::kNew;   // guarded by mutex_
+  bool alive_ = false;          // guarded by mutex_; whether the broker's thread has called us
+  std::vector<Publish> inbox_;  // guarded by mutex_
+  bool posted_ = false;         // guarded by mutex_; whether a turn for the inbox is under way
+};
+
+MemoryBroker::MemoryBroker(boost::asio::io_context& io) : core_(std::make_shared<Core>(io)) {}
+MemoryBroker::~MemoryBroker() { core_->stop(); }
+void MemoryBroker::start(EventSink& sink) { core_->start(sink); }
+void MemoryBroker::publish(PublishCommand command, Done done) {
+  core_->publish(std::move(command), std::move(done));
+}
+BrokerStatus MemoryBroker::status() const { return core_->status(); }
+void MemoryBroker::on_status_change(std::function<void(const BrokerStatus&)> changed) {
+  core_->on_status_change(std::move(changed));
+}
+void MemoryBroker::stop() { core_->stop(); }
+
+}  // namespace notifications

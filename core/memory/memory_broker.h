@@ -1,0 +1,33 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
+
+#include "core/broker.h"
+
+namespace notifications {
+
+// MemoryBroker carries envelopes within one process: what is published comes back as a message.
+//
+// It is connected and flowing from start() to stop(); a publish before start() ends kUnavailable.
+// All publishes that gathered until the broker's thread gets to them are one batch.
+//
+// Thread: the broker's is the one that runs `io`; publish(), status() and stop(): any.
+class MemoryBroker : public Broker {
+ public:
+  explicit MemoryBroker(boost::asio::io_context& io);
+  ~MemoryBroker() override;  // stops
+
+  void start(EventSink& sink) override;
+  void publish(PublishCommand command, std::function<void(PublishOutcome)> done) override;
+  BrokerStatus status() const override;
+  void on_status_change(std::function<void(const BrokerStatus&)> changed) override;
+  void stop() override;
+
+ private:
+  class Core;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace notifications

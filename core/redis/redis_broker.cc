@@ -1,0 +1,568 @@
+#include "core/redis/redis_broker.h"
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/broker_thread.h"
+#include "core/redis/canary.h"
+#include "core/redis/connection.h"
+#include "core/redis/outage_log.h"
+#include "core/uuid.h"
+
+namespace notifications::redis {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using TimePoint = steady_clock::time_point;
+using Done = std::function<void(PublishOutcome)>;
+
+PublishOutcome outcome_of(PublishStatus status, std::string detail) {
+  PublishOutcome outcome;
+  outcome.status = status;
+  outcome.detail = std::move(detail);
+  return outcome;
+}
+
+// One publish on its way: waiting for the connection, or sent and waiting for the answer.
+struct Publish {
+  PublishCommand command;
+  Done done;  // empty once called
+  std::size_t bytes = 0;
+  bool admitted = true;
+  std::optional<std::list<std::shared_ptr<Publish>>::iterator> waiting;
+  std::optional<std::multimap<TimePoint, std::shared_ptr<Publish>>::iterator> due;
+};
+using PublishPtr = std::shared_ptr<Publish>;
+
+}  // namespace
+
+class RedisBroker::Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(asio::io_context& io, Options options, Log& log, Metrics& metrics);
+
+  void start(EventSink& sink);
+  void publish(PublishCommand command, Done done);
+  void stop();
+  BrokerStatus status() const {
+    const std::lock_guard lock(mutex_);
+    return status_;
+  }
+  void on_status_change(std::function<void(const BrokerStatus&)> changed) {
+    changed_ = std::move(changed);
+  }
+
+ private:
+  // A connection, and since when it owes us a sign of life.
+  struct Lane {
+    std::unique_ptr<Connection> connection;
+    std::optional<TimePoint> asked_at;
+
+    bool up() const { return connection != nullptr && connection->up(); }
+    void ask(TimePoint now) {
+      if (!asked_at) asked_at = now;
+    }
+  };
+
+  void begin();
+  void end();
+  std::unique_ptr<Connection> make_connection(Connection::Callbacks callbacks);
+
+  // Subscribing.
+  void on_subscriber_up();
+  void on_subscriber_down(std::string_view why);
+  void on_subscribed();
+  void on_message(std::string_view channel, std::string_view text);
+  void end_batch();
+
+  // Publishing.
+  void on_commands_up();
+  void on_commands_down(std::string_view why);
+  void take_inbox();
+  void admit(const PublishPtr& publish, TimePoint now);
+  void send(const PublishPtr& publish);
+  void on_published(const PublishPtr& publish, const Reply& reply);
+  void finish(Publish& publish, PublishOutcome outcome);
+  void arm_deadline();
+  void expire();
+
+  // Probing.
+  void tick();
+  void probe_soon();
+  void probe();
+  void on_probe_written(const std::string& text, const Reply& reply);
+  void on_probe_done();
+  void arm_judgement();
+  void judge();
+
+  // Condition.
+  void fail(std::string_view why);
+  void set_status(bool connected, bool flowing);
+
+  // Constant after start().
+  asio::io_context& io_;
+  const Options options_;
+  const std::string canary_name_;
+  const milliseconds silence_limit_;
+  Counter& reconnects_;
+  Gauge& connected_gauge_;
+  Gauge& flowing_gauge_;
+  Gauge& outstanding_gauge_;
+  Histogram& round_trip_;
+  Counter* const published_[4];  // by PublishStatus
+  EventSink* sink_ = nullptr;
+  std::function<void(const BrokerStatus&)> changed_;
+
+  // The broker's thread only.
+  Lane subscriber_;
+  Lane commands_;
+  bool subscribed_ = false;
+  bool batch_open_ = false;  // whether the sink holds messages without a batch end
+  std::list<PublishPtr> waiting_;
+  std::multimap<TimePoint, PublishPtr> due_;
+  Canary canary_;
+  OutageLog outage_;
+  asio::steady_timer tick_timer_;
+  asio::steady_timer judgement_timer_;
+  asio::steady_timer deadline_timer_;
+  std::optional<TimePoint> deadline_armed_;
+
+  enum class Phase { kNew, kStarted, kStopped };
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  Phase phase_ = Phase::kNew;
+  bool alive_ = false;  // whether the broker's thread has called us
+  BrokerStatus status_;
+  bool seen_ = false;  // whether it was ever connected
+  std::vector<PublishPtr> inbox_;
+  bool posted_ = false;  // whether a turn for the inbox is under way
+  std::size_t outstanding_ = 0;
+  std::size_t outstanding_bytes_ = 0;
+};
+
+RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics& metrics)
+    : io_(io),
+      options_(std::move(options)),
+      canary_name_(options_.channel + ":canary:" + options_.instance),
+      // A socket that died right after a probe is noticed 2.5 intervals later.
+      silence_limit_(std::min(options_.probe_interval * 3 / 2, options_.canary_timeout)),
+      reconnects_(metrics.counter("notifications_redis_reconnects_total",
+                                  "Subscriptions made after the first one")),
+      connected_gauge_(
+          metrics.gauge("notifications_redis_connected", "1 while the channel is subscribed to")),
+      flowing_gauge_(
+          metrics.gauge("notifications_redis_flowing", "1 while the canary comes back in time")),
+      outstanding_gauge_(metrics.gauge("notifications_redis_publishes_outstanding",
+                                       "Publishes waiting for Redis or for its answer")),
+      round_trip_(metrics.histogram(
+          "notifications_redis_canary_seconds", "Time a canary took to come back",
+          {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})),
+      published_{&metrics.counter("notifications_publishes_total", "Publishes by outcome",
+                                  {{"outcome", "published"}}),
+                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
+                                  {{"outcome", "unavailable"}}),
+                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
+                                  {{"outcome", "timed_out"}}),
+                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
+                                  {{"outcome", "refused"}})},
+      canary_(new_random_id(9), options_.canary_timeout),
+      outage_(log, options_.url.redacted()),
+      tick_timer_(io),
+      judgement_timer_(io),
+      deadline_timer_(io) {}
+
+// ---- starting and stopping
+
+void RedisBroker::Core::start(EventSink& sink) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::kNew) return;
+    phase_ = Phase::kStarted;
+    sink_ = &sink;
+  }
+  asio::post(io_, [self = shared_from_this()] { self->begin(); });
+}
+
+void RedisBroker::Core::begin() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kStopped) return;
+    alive_ = true;
+  }
+  // The connections die in end() at the latest, so their callbacks may hold `this`.
+  subscriber_.connection = make_connection(
+      {[this] { on_subscriber_up(); },
+       [this](std::string_view why, milliseconds) { on_subscriber_down(why); },
+       [this](std::string_view channel, std::string_view text) { on_message(channel, text); },
+       [this] {
+         subscriber_.asked_at.reset();
+         end_batch();
+       }});
+  commands_.connection =
+      make_connection({[this] { on_commands_up(); },
+                       [this](std::string_view why, milliseconds) { on_commands_down(why); },
+                       {},
+                       [this] { commands_.asked_at.reset(); }});
+  subscriber_.connection->start();
+  commands_.connection->start();
+  tick();
+}
+
+std::unique_ptr<Connection> RedisBroker::Core::make_connection(Connection::Callbacks callbacks) {
+  Connection::Options options;
+  options.url = options_.url;
+  options.client_name = options_.instance;
+  options.connect_timeout = options_.connect_timeout;
+  options.backoff_min = options_.backoff_min;
+  options.backoff_max = options_.backoff_max;
+  return std::make_unique<Connection>(io_, std::move(options), std::move(callbacks));
+}
+
+void RedisBroker::Core::stop() {
+  bool alive;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(phase_, Phase::kStopped) == Phase::kStopped) return;
+    alive = alive_;
+  }
+  // Before our first turn nobody may be running `io_` at all: waiting could be for ever.
+  if (alive)
+    run_and_wait(io_, [self = shared_from_this()] { self->end(); });
+  else
+    end();
+}
+
+void RedisBroker::Core::end() {
+  if (subscriber_.connection != nullptr) subscriber_.connection->stop();
+  if (commands_.connection != nullptr) commands_.connection->stop();
+  end_batch();
+  take_inbox();
+  while (!due_.empty())
+    finish(*PublishPtr(due_.begin()->second),
+           outcome_of(PublishStatus::kUnavailable, "the broker has stopped"));
+  tick_timer_.cancel();
+  judgement_timer_.cancel();
+  deadline_timer_.cancel();
+  subscriber_.connection.reset();
+  commands_.connection.reset();
+  changed_ = {};
+  set_status(false, false);
+}
+
+// ---- subscribing
+
+void RedisBroker::Core::on_subscriber_up() {
+  const auto check = [this](const Reply& reply) {
+    if (reply.kind == Reply::Kind::kError)
+      subscriber_.connection->reset("subscribe refused: " + reply.text);
+    return !reply.failed();
+  };
+  subscriber_.connection->subscribe(options_.channel, check);
+  // Confirmed in order: the second one completes both.
+  subscriber_.connection->subscribe(canary_name_, [this, check](const Reply& reply) {
+    if (check(reply)) on_subscribed();
+  });
+}
+
+void RedisBroker::Core::on_subscribed() {
+  subscribed_ = true;
+  set_status(subscribed_, canary_.flowing());
+  probe_soon();
+}
+
+void RedisBroker::Core::on_subscriber_down(std::string_view why) {
+  subscriber_.asked_at.reset();
+  end_batch();
+  subscribed_ = false;
+  canary_.lost();
+  fail(why);
+}
+
+void RedisBroker::Core::on_message(std::string_view channel, std::string_view text) {
+  if (channel == options_.channel) {
+    batch_open_ = true;
+    sink_->on_message({text, {}});
+  } else if (canary_.heard(text, steady_clock::now())) {
+    on_probe_done();
+  }
+}
+
+void RedisBroker::Core::end_batch() {
+  if (std::exchange(batch_open_, false)) sink_->on_batch_end();
+}
+
+// ---- publishing
+
+void RedisBroker::Core::publish(PublishCommand command, Done done) {
+  const auto publish = std::make_shared<Publish>();
+  bool post = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (phase_ != Phase::kStopped) {
+      const std::size_t bytes = command.text.size();
+      publish->admitted =
+          outstanding_ == 0 || (outstanding_ < options_.max_outstanding &&
+                                outstanding_bytes_ + bytes <= options_.max_outstanding_bytes);
+      if (publish->admitted) publish->bytes = bytes;
+      if (publish->admitted) publish->command = std::move(command);
+      publish->done = std::exchange(done, {});
+      ++outstanding_;
+      outstanding_bytes_ += publish->bytes;
+      inbox_.push_back(publish);
+      post = !std::exchange(posted_, true);
+    }
+  }
+  if (done) return done(outcome_of(PublishStatus::kUnavailable, "the broker has stopped"));
+  // One post for all that gathers until the thread gets to it.
+  if (post) asio::post(io_, [self = shared_from_this()] { self->take_inbox(); });
+}
+
+void RedisBroker::Core::take_inbox() {
+  std::vector<PublishPtr> batch;
+  {
+    const std::lock_guard lock(mutex_);
+    batch.swap(inbox_);
+    posted_ = false;
+    alive_ = true;
+  }
+  const TimePoint now = steady_clock::now();
+  for (const PublishPtr& publish : batch) admit(publish, now);
+  arm_deadline();
+}
+
+void RedisBroker::Core::admit(const PublishPtr& publish, TimePoint now) {
+  if (!publish->admitted)
+    return finish(*publish, outcome_of(PublishStatus::kUnavailable,
+                                       "too many publishes are waiting for Redis"));
+  if (publish->command.deadline <= now)
+    return finish(*publish, outcome_of(PublishStatus::kTimedOut,
+                                       "the deadline had passed before it was sent"));
+  publish->due = due_.emplace(publish->command.deadline, publish);
+  if (commands_.up())
+    send(publish);
+  else
+    publish->waiting = waiting_.insert(waiting_.end(), publish);
+}
+
+void RedisBroker::Core::send(const PublishPtr& publish) {
+  commands_.connection->send({"PUBLISH", options_.channel, publish->command.text},
+                             [this, publish](const Reply& reply) { on_published(publish, reply); });
+}
+
+void RedisBroker::Core::on_published(const PublishPtr& publish, const Reply& reply) {
+  if (!publish->done) return;  // the deadline was first
+  switch (reply.kind) {
+    case Reply::Kind::kNotSent:
+      // Nothing was written: it may wait for the next connection.
+      publish->waiting = waiting_.insert(waiting_.end(), publish);
+      return;
+    case Reply::Kind::kLost:
+      return finish(*publish, outcome_of(PublishStatus::kUnavailable,
+                                         "the connection to Redis dropped before the answer"));
+    case Reply::Kind::kError:
+      return finish(*publish, outcome_of(PublishStatus::kRefused, reply.text));
+    default: {
+      PublishOutcome outcome = outcome_of(PublishStatus::kPublished, {});
+      outcome.ts = publish->command.ts;
+      return finish(*publish, std::move(outcome));
+    }
+  }
+}
+
+void RedisBroker::Core::finish(Publish& publish, PublishOutcome outcome) {
+  if (publish.waiting) waiting_.erase(*publish.waiting);
+  if (publish.due) due_.erase(*publish.due);
+  publish.waiting.reset();
+  publish.due.reset();
+  publish.command.text.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    --outstanding_;
+    outstanding_bytes_ -= publish.bytes;
+    outstanding_gauge_.set(static_cast<std::int64_t>(outstanding_));
+  }
+  published_[static_cast<int>(outcome.status)]->add();
+  std::exchange(publish.done, {})(std::move(outcome));
+}
+
+void RedisBroker::Core::on_commands_up() {
+  for (auto waiting = std::exchange(waiting_, {}); const PublishPtr& publish : waiting) {
+    publish->waiting.reset();
+    send(publish);
+  }
+  probe_soon();
+}
+
+void RedisBroker::Core::on_commands_down(std::string_view why) {
+  commands_.asked_at.reset();
+  subscriber_.asked_at.reset();  // the probe it should have answered may be lost
+  canary_.miss(steady_clock::now());
+  arm_judgement();
+  fail(why);
+}
+
+// The timer moves only when an earlier deadline comes: publishes that are answered leave it alone.
+void RedisBroker::Core::arm_deadline() {
+  if (due_.empty() || (deadline_armed_ && *deadline_armed_ <= due_.begin()->first)) return;
+  deadline_armed_ = due_.begin()->first;
+  deadline_timer_.expires_at(*deadline_armed_);
+  deadline_timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (error) return;
+    self->deadline_armed_.reset();
+    self->expire();
+  });
+}
+
+void RedisBroker::Core::expire() {
+  const TimePoint now = steady_clock::now();
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const PublishPtr publish = due_.begin()->second;
+    if (publish->waiting)
+      finish(*publish, outcome_of(PublishStatus::kUnavailable,
+                                  "Redis is not reachable: " + status().last_error));
+    else
+      finish(*publish,
+             outcome_of(PublishStatus::kTimedOut, "no answer from Redis before the deadline"));
+  }
+  arm_deadline();
+}
+
+// ---- probing
+
+void RedisBroker::Core::tick() {
+  const TimePoint now = steady_clock::now();
+  if (!canary_.waiting(now)) probe();
+  tick_timer_.expires_after(options_.probe_interval);
+  tick_timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (!error && self->commands_.connection != nullptr) self->tick();
+  });
+}
+
+// In a turn of its own: the rest of this one would count as the answer.
+void RedisBroker::Core::probe_soon() {
+  asio::post(io_, [self = shared_from_this()] {
+    if (self->commands_.connection != nullptr) self->probe();
+  });
+}
+
+void RedisBroker::Core::probe() {
+  const TimePoint now = steady_clock::now();
+  if (commands_.up() && subscribed_) {
+    const std::string text = canary_.send(now);
+    const auto lifetime = 3 * options_.probe_interval + options_.canary_timeout;
+    commands_.connection->send({"SET", canary_name_, text, "PX", std::to_string(lifetime.count())},
+                               [this, text](const Reply& reply) { on_probe_written(text, reply); });
+    commands_.connection->send({"PUBLISH", canary_name_, text}, [this](const Reply& reply) {
+      if (reply.kind == Reply::Kind::kError) on_probe_written({}, reply);
+    });
+    subscriber_.ask(now);
+  } else if (commands_.up()) {
+    commands_.connection->send({"PING"}, {});
+  } else {
+    canary_.miss(now);
+  }
+  if (commands_.up()) commands_.ask(now);
+  arm_judgement();
+}
+
+void RedisBroker::Core::on_probe_written(const std::string& text, const Reply& reply) {
+  if (reply.kind == Reply::Kind::kError) {
+    canary_.refused();
+    subscriber_.asked_at.reset();
+    fail("probe refused: " + reply.text);
+  } else if (!reply.failed() && canary_.set(text, steady_clock::now())) {
+    on_probe_done();
+  }
+}
+
+void RedisBroker::Core::on_probe_done() {
+  round_trip_.observe(std::chrono::duration<double>(canary_.round_trip()).count());
+  outage_.up();
+  set_status(subscribed_, canary_.flowing());
+}
+
+void RedisBroker::Core::arm_judgement() {
+  std::optional<TimePoint> next = canary_.overdue_at();
+  for (const Lane* lane : {&subscriber_, &commands_})
+    if (lane->asked_at && (!next || *lane->asked_at + silence_limit_ < *next))
+      next = *lane->asked_at + silence_limit_;
+  if (!next) return;
+  judgement_timer_.expires_at(*next);
+  judgement_timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (!error && self->commands_.connection != nullptr) self->judge();
+  });
+}
+
+void RedisBroker::Core::judge() {
+  const TimePoint now = steady_clock::now();
+  const auto silent = [&](const Lane& lane) {
+    return lane.asked_at && now >= *lane.asked_at + silence_limit_;
+  };
+  // Look at both before either is reset: a reset forgives the other one.
+  const bool subscriber_silent = silent(subscriber_);
+  const bool commands_silent = silent(commands_);
+  const std::string why =
+      "no answer to a probe within " + std::to_string(silence_limit_.count()) + " ms";
+  if (subscriber_silent) subscriber_.connection->reset(why);
+  if (commands_silent) commands_.connection->reset(why);
+  if (canary_.overdue(now))
+    fail("no probe came back within " + std::to_string(options_.canary_timeout.count()) + " ms");
+  arm_judgement();
+}
+
+// ---- condition
+
+void RedisBroker::Core::fail(std::string_view why) {
+  outage_.down(why);
+  {
+    const std::lock_guard lock(mutex_);
+    status_.last_error = why;
+  }
+  set_status(subscribed_, canary_.flowing());
+}
+
+void RedisBroker::Core::set_status(bool connected, bool flowing) {
+  BrokerStatus now;
+  bool reconnected = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (status_.connected == connected && status_.flowing == flowing) return;
+    reconnected = connected && !status_.connected && seen_;
+    seen_ = seen_ || connected;
+    if (reconnected) ++status_.reconnects;
+    status_.connected = connected;
+    status_.flowing = flowing;
+    now = status_;
+  }
+  if (reconnected) reconnects_.add();
+  connected_gauge_.set(connected ? 1 : 0);
+  flowing_gauge_.set(flowing ? 1 : 0);
+  if (changed_) changed_(now);
+}
+
+// ---- the broker itself
+
+RedisBroker::RedisBroker(asio::io_context& io, Options options, Log& log, Metrics& metrics)
+    : core_(std::make_shared<Core>(io, std::move(options), log, metrics)) {}
+RedisBroker::~RedisBroker() { core_->stop(); }
+void RedisBroker::start(EventSink& sink) { core_->start(sink); }
+void RedisBroker::publish(PublishCommand command, Done done) {
+  core_->publish(std::move(command), std::move(done));
+}
+BrokerStatus RedisBroker::status() const { return core_->status(); }
+void RedisBroker::on_status_change(std::function<void(const BrokerStatus&)> changed) {
+  core_->on_status_change(std::move(changed));
+}
+void RedisBroker::stop() { core_->stop(); }
+
+}  // namespace notifications::redis
