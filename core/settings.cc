@@ -391,6 +391,9 @@ Problem take_host_and_port(Settings& settings,
 
 Problem check_together(Settings& settings) {
   if (settings.journal) return "--journal=on is not available in this version";
+  // The gRPC front hands everything to gRPC's own threads: one loop, shared with the broker, is
+  // enough and saves a hop.
+  if (settings.program == Program::kServer) settings.threads = 1;
   if (settings.threads == 0) {
     settings.threads =
         std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMaxShards - 1);

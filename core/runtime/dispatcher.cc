@@ -5,6 +5,29 @@
 #include <utility>
 
 namespace notifications {
+namespace {
+
+constexpr std::string_view kDeliveredName = "notifications_events_delivered_total";
+constexpr std::string_view kDeliveredHelp =
+    "Events handed to a subscriber's queue, by the platform's event names.";
+
+// The label of a counter is never text that a peer chose: names beyond these are `other`.
+// See: CONTRACT section 3.
+constexpr std::array<std::string_view, 13> kPlatformEvents = {"node_status",
+                                                              "node_state",
+                                                              "node_reminder_count",
+                                                              "thread_created",
+                                                              "thread_updated",
+                                                              "thread_activity_changed",
+                                                              "thread_reminders_count",
+                                                              "message_created",
+                                                              "run_status_changed",
+                                                              "run_event_appended",
+                                                              "run_event_updated",
+                                                              "tool_output_chunk",
+                                                              "tool_output_terminal"};
+
+}  // namespace
 
 Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard* local, Log& log,
                        Metrics& metrics)
@@ -20,7 +43,12 @@ Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard
                                  "Valid envelopes nobody here watched a room of.")),
       deliveries_(metrics.counter("notifications_deliveries_total",
                                   "Events handed to a subscriber's queue.")),
+      delivered_of_others_(metrics.counter(kDeliveredName, kDeliveredHelp, {{"event", "other"}})),
       batches_(shards_.size()) {
+  for (const std::string_view event : kPlatformEvents) {
+    delivered_by_event_[event] =
+        &metrics.counter(kDeliveredName, kDeliveredHelp, {{"event", std::string(event)}});
+  }
   for (int i = 0; i < kInvalidReasons; ++i) {
     const auto reason = static_cast<InvalidReason>(i);
     invalid_[static_cast<std::size_t>(i)] =
@@ -54,9 +82,18 @@ void Dispatcher::on_message(const Incoming& message) {
   }
 }
 
+Counter& Dispatcher::delivered_of(std::string_view event) {
+  const auto found = delivered_by_event_.find(event);
+  return found == delivered_by_event_.end() ? delivered_of_others_ : *found->second;
+}
+
 void Dispatcher::deliver(Shard& shard, const Batch& batch) {
   std::size_t count = 0;
-  for (const PublicationPtr& publication : batch) count += shard.hub().deliver(publication);
+  for (const PublicationPtr& publication : batch) {
+    const std::size_t delivered = shard.hub().deliver(publication);
+    delivered_of(publication->envelope().event).add(delivered);
+    count += delivered;
+  }
   deliveries_.add(count);
 }
 

@@ -11,6 +11,7 @@
 #include "core/publication.h"
 #include "core/room_interest.h"
 #include "core/runtime/shard.h"
+#include "core/string_map.h"
 
 namespace notifications {
 
@@ -33,6 +34,7 @@ class Dispatcher final : public EventSink {
 
   void count_invalid(const InvalidEnvelope& problem, std::size_t bytes);
   void deliver(Shard& shard, const Batch& batch);
+  Counter& delivered_of(std::string_view event);
 
   // Constant after construction.
   RoomInterest& interest_;
@@ -43,6 +45,8 @@ class Dispatcher final : public EventSink {
   Counter& bytes_in_;
   Counter& unwatched_;
   Counter& deliveries_;
+  StringMap<Counter*> delivered_by_event_;  // of the platform's events
+  Counter& delivered_of_others_;
   std::array<Counter*, kInvalidReasons> invalid_;
 
   // The broker's thread only.

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <absl/container/inlined_vector.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/publication.h"
+
+namespace notifications {
+
+// OutboundQueue holds what one connection still has to write, as pointers to bytes that are shared
+// with every other connection, and hands it out for gathered writes.
+//
+// The limit counts what waits behind the element being written, so that an empty queue admits any
+// publication, however large. See: CONTRACT section 1, --max_outbound_bytes.
+// Thread: shard. An empty queue holds no memory beside itself.
+class OutboundQueue {
+ public:
+  // Bytes of a publication's wire form. The view lives as long as the publication.
+  void push(const PublicationPtr& publication, std::string_view frame);
+  // Bytes of this connection alone: an ack, a ping, a close frame.
+  void push(std::string frame);
+
+  bool empty() const { return first_ == entries_.size(); }
+  std::size_t size() const { return entries_.size() - first_; }
+  // Bytes not yet written.
+  std::size_t bytes() const { return bytes_; }
+  // Bytes behind the element at the front, which may be partly written.
+  std::size_t bytes_behind_front() const;
+  // Whether the front element is partly written: what follows must not overtake the rest of it.
+  bool front_partly_written() const { return written_ > 0; }
+
+  // Fills `out` from the front; returns how many elements of `out` were used. Neighbours in memory
+  // share one.
+  std::size_t gather(std::span<iovec> out) const;
+  // Drops `count` bytes from the front. Requires: at most bytes().
+  void consume(std::size_t count);
+
+  // Drops all but the front element if that one is partly written.
+  void drop_unwritten();
+  void clear();
+
+ private:
+  struct Entry {
+    std::shared_ptr<const void> owner;
+    const char* data;
+    std::size_t size;
+  };
+
+  void add(Entry entry);
+  void compact();
+
+  absl::InlinedVector<Entry, 1> entries_;
+  std::uint32_t first_ = 0;  // entries before it are written
+  std::size_t written_ = 0;  // bytes of entries_[first_] that are written
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace notifications

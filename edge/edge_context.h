@@ -1,0 +1,58 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "core/log.h"
+#include "core/metrics.h"
+#include "core/settings.h"
+#include "edge/close_reason.h"
+#include "edge/engineio/request.h"
+#include "edge/socketio/session.h"
+
+namespace notifications::edge {
+
+// The counters of the edge. Thread: any.
+struct EdgeMetrics {
+  explicit EdgeMetrics(Metrics& metrics);
+
+  Counter& accepted;       // TCP connections
+  Counter& refused;        // TCP connections beyond the limit
+  Counter& http_requests;  // plain requests answered
+  Counter& http_errors;    // requests that were no HTTP, too large or too slow
+  Counter& connects;       // WebSocket sessions opened
+  Counter& subscribes;     // rooms joined
+  Counter& subscribe_rejects;
+  Counter& unsubscribes;
+  Counter& messages_in;  // WebSocket messages and control frames of clients
+  Counter& bytes_in;
+  Counter& bytes_out;
+  Counter& slow_evictions;
+  Gauge& http_connections;
+  Gauge& websocket_connections;
+  std::array<Counter*, kCloseReasons> disconnects;
+  std::array<Counter*, engineio::kRefusals> handshake_refusals;
+};
+
+// EdgeContext is what all connections of an edge share: settings in the form they need, log,
+// counters. Constant after construction, but for the number of connections.
+//
+// Thread: any.
+struct EdgeContext {
+  EdgeContext(const Settings& settings, Log& log, Metrics& metrics);
+
+  const Settings& settings;
+  Log& log;
+  EdgeMetrics metrics;
+  const socketio::Session::Options session_options;
+  const engineio::OriginPolicy origins;
+
+  std::uint64_t connection_limit;  // from --max_connections or the file limit
+  std::atomic<std::uint64_t> connections = 0;
+  std::atomic<std::uint64_t> next_connection_id = 1;
+  std::atomic<bool> draining = false;
+};
+
+}  // namespace notifications::edge

@@ -1,0 +1,89 @@
+#include "edge/edge_shard.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "edge/http_connection.h"
+
+namespace notifications::edge {
+namespace {
+
+// Large enough for most of what a client sends at once; one for all connections of the shard.
+constexpr std::size_t kReadBuffer = 64 * 1024;
+
+}  // namespace
+
+EdgeShard::EdgeShard(Shard& shard, EdgeContext& context)
+    : shard_(shard), context_(context), read_buffer_(kReadBuffer), drain_timer_(shard.io()) {}
+
+EdgeShard::~EdgeShard() { abort_all(); }
+
+void EdgeShard::adopt(int fd, bool overloaded) {
+  Socket socket(shard_.io());
+  boost::system::error_code error;
+  socket.assign(boost::asio::ip::tcp::v4(), fd, error);
+  if (error) {
+    ::close(fd);
+    context_.connections.fetch_sub(1);
+    return;
+  }
+  socket.non_blocking(true, error);
+  const auto connection = std::make_shared<HttpConnection>(
+      *this, std::move(socket), context_.next_connection_id.fetch_add(1), overloaded);
+  add(connection);
+  connection->start();
+}
+
+void EdgeShard::add(std::shared_ptr<Connection> connection) {
+  connection->register_index_ = connections_.size();
+  connection->registered_ = true;
+  if (draining_) due_.insert(due_.begin(), Due{shard_.now(), connection});
+  connections_.push_back(std::move(connection));
+  if (draining_) drain_some();
+}
+
+void EdgeShard::remove(Connection& connection) {
+  const std::size_t index = connection.register_index_;
+  connection.registered_ = false;
+  std::swap(connections_[index], connections_.back());
+  connections_[index]->register_index_ = index;
+  connections_.pop_back();
+  if (draining_ && connections_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void EdgeShard::drain(std::chrono::milliseconds period, std::function<void()> done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  if (connections_.empty()) return std::exchange(drained_, nullptr)();
+  std::minstd_rand random(std::random_device{}());
+  std::uniform_int_distribution<std::int64_t> delay(0, period.count());
+  const auto now = shard_.now();
+  for (const auto& connection : connections_) {
+    due_.push_back({now + std::chrono::milliseconds(delay(random)), connection});
+  }
+  std::sort(due_.begin(), due_.end(), [](const Due& a, const Due& b) { return a.when > b.when; });
+  drain_some();
+}
+
+void EdgeShard::drain_some() {
+  const auto now = shard_.now();
+  while (!due_.empty() && due_.back().when <= now) {
+    const auto connection = due_.back().connection.lock();
+    due_.pop_back();
+    if (connection != nullptr) connection->drain();
+  }
+  if (due_.empty()) return;
+  drain_timer_.expires_at(due_.back().when);
+  drain_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) drain_some();
+  });
+}
+
+void EdgeShard::abort_all() {
+  drain_timer_.cancel();
+  due_.clear();
+  while (!connections_.empty()) connections_.back()->abort();
+}
+
+}  // namespace notifications::edge

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/runtime/shard.h"
+#include "edge/connection.h"
+#include "edge/edge_context.h"
+
+namespace notifications::edge {
+
+// EdgeShard is the edge's part of one shard: its connections and the buffer they read into.
+//
+// Thread: shard.
+class EdgeShard {
+ public:
+  EdgeShard(Shard& shard, EdgeContext& context);
+  ~EdgeShard();
+  EdgeShard(const EdgeShard&) = delete;
+  EdgeShard& operator=(const EdgeShard&) = delete;
+
+  Shard& shard() { return shard_; }
+  EdgeContext& context() { return context_; }
+
+  // Takes over an accepted, non-blocking socket. `overloaded`: the limit is reached, it gets a 503.
+  void adopt(int fd, bool overloaded);
+
+  // Holds a connection until remove(); a draining shard begins to end it at once.
+  void add(std::shared_ptr<Connection> connection);
+  void remove(Connection& connection);
+  std::size_t size() const { return connections_.size(); }
+
+  // What every connection reads into, one at a time; its content is gone after the turn.
+  std::span<char> read_buffer() { return read_buffer_; }
+
+  // Ends all connections, each at a random moment within `period`, and calls `done` when none is
+  // left. Connections that come later end at once.
+  void drain(std::chrono::milliseconds period, std::function<void()> done);
+  // Closes all sockets now.
+  void abort_all();
+
+ private:
+  void drain_some();
+
+  // Constant after construction.
+  Shard& shard_;
+  EdgeContext& context_;
+
+  // This shard only.
+  std::vector<std::shared_ptr<Connection>> connections_;
+  std::vector<char> read_buffer_;
+  // Set while draining: when each connection is due, soonest last.
+  struct Due {
+    Shard::Clock::time_point when;
+    std::weak_ptr<Connection> connection;
+  };
+  std::vector<Due> due_;
+  std::function<void()> drained_;
+  bool draining_ = false;
+  boost::asio::steady_timer drain_timer_;
+};
+
+}  // namespace notifications::edge

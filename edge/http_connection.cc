@@ -1,0 +1,323 @@
+#include "edge/http_connection.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "edge/demo_page.h"
+#include "edge/edge_shard.h"
+#include "edge/engineio/request.h"
+#include "edge/socketio_connection.h"
+
+namespace notifications::edge {
+namespace {
+
+namespace http = boost::beast::http;
+using websocket::HttpAnswer;
+
+constexpr std::uint32_t kMaxHeaderBytes = 16 * 1024;  // as Node's http server
+constexpr std::uint64_t kMaxBodyBytes = 64 * 1024;    // nothing here takes a body
+constexpr std::chrono::milliseconds kRequestTimeout{10'000};
+constexpr std::chrono::milliseconds kKeepAliveTimeout{5'000};
+constexpr std::chrono::milliseconds kLingerTimeout{2'000};
+
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+// All occurrences of a header, joined as HTTP allows; nothing if there is none.
+std::optional<std::string> header(const http::fields& fields, http::field field) {
+  std::optional<std::string> joined;
+  const auto range = fields.equal_range(field);
+  for (auto it = range.first; it != range.second; ++it) {
+    if (joined) {
+      *joined += ", ";
+    } else {
+      joined.emplace();
+    }
+    *joined += view(it->value());
+  }
+  return joined;
+}
+
+// See: RFC 9110 section 5.6.7.
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+  return {text, size};
+}
+
+HttpAnswer not_found() {
+  HttpAnswer answer{404, "Not Found", {}, "Not Found\n"};
+  answer.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+  return answer;
+}
+
+bool has_header(const HttpAnswer& answer, std::string_view name) {
+  for (const auto& [key, value] : answer.headers) {
+    if (boost::beast::iequals({key.data(), key.size()}, {name.data(), name.size()})) return true;
+  }
+  return false;
+}
+
+std::string without_query(std::string_view target) {
+  return std::string(target.substr(0, std::min(target.find('?'), target.size())));
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(EdgeShard& shard, Socket socket, std::uint64_t id, bool overloaded)
+    : Connection(shard, std::move(socket), id), overloaded_(overloaded) {
+  shard.context().metrics.http_connections.add(1);
+}
+
+HttpConnection::~HttpConnection() {
+  EdgeContext& context = shard_.context();
+  context.metrics.http_connections.add(-1);
+  context.connections.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void HttpConnection::start() {
+  begin_request();
+  expect_progress(overloaded_ ? kLingerTimeout : kRequestTimeout);
+  wait_readable();
+}
+
+void HttpConnection::begin_request() {
+  parser_ = std::make_unique<Parser>();
+  parser_->header_limit(kMaxHeaderBytes);
+  parser_->body_limit(kMaxBodyBytes);
+  parser_->eager(true);
+}
+
+void HttpConnection::expect_progress(std::chrono::milliseconds within) {
+  shard_.shard().timers().schedule(*this, shard_.shard().now() + within);
+}
+
+// A connection without a request in flight ends at once; one that is being answered ends behind
+// the answer.
+void HttpConnection::drain() {
+  close_after_write_ = true;
+  if (out_.empty()) finish();
+}
+
+void HttpConnection::abort() { close_socket(); }
+
+void HttpConnection::on_timer(std::chrono::steady_clock::time_point) {
+  const bool idle = !writing_ && !lingering_ && unparsed_.empty() && !parser_->got_some();
+  if (idle || writing_ || lingering_) return close_socket();
+  shard_.context().metrics.http_errors.add();
+  refuse(408, "Request Timeout");
+}
+
+void HttpConnection::on_readable() {
+  const std::span<char> buffer = shard_.read_buffer();
+  const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  if (n == 0) return close_socket();
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return wait_readable();
+    return close_socket();
+  }
+  std::span<char> bytes = buffer.first(static_cast<std::size_t>(n));
+  if (lingering_) return wait_readable();
+  if (!unparsed_.empty()) {
+    unparsed_.append(bytes.data(), bytes.size());
+    std::string whole = std::exchange(unparsed_, {});
+    if (!parse(whole)) return;
+  } else if (!parse(bytes)) {
+    return;
+  }
+  if (socket_.is_open()) wait_readable();
+}
+
+// True if the connection goes on as HTTP. While an answer is being written, further requests wait
+// in `unparsed_`, and nothing more is read than fits one buffer.
+bool HttpConnection::parse(std::span<char> bytes) {
+  while (!bytes.empty() && !lingering_) {
+    if (!out_.empty()) {
+      unparsed_.assign(bytes.data(), bytes.size());
+      return false;
+    }
+    boost::system::error_code error;
+    const std::size_t used = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+    bytes = bytes.subspan(used);
+    if (error == http::error::need_more) {
+      unparsed_.assign(bytes.data(), bytes.size());
+      return true;
+    }
+    if (error) {
+      shard_.context().metrics.http_errors.add();
+      if (error == http::error::header_limit) {
+        refuse(431, "Request Header Fields Too Large");
+      } else if (error == http::error::body_limit) {
+        refuse(413, "Payload Too Large");
+      } else {
+        refuse(400, "Bad Request");
+      }
+      return true;
+    }
+    if (!parser_->is_done()) continue;
+    const Request request = parser_->release();
+    begin_request();
+    if (!handle(request, bytes)) return false;
+  }
+  return true;
+}
+
+bool HttpConnection::handle(const Request& request, std::span<char> rest) {
+  EdgeContext& context = shard_.context();
+  if (overloaded_) {
+    refuse(503, "Service Unavailable");
+    return true;
+  }
+  const auto connection = header(request, http::field::connection);
+  const auto upgrade = header(request, http::field::upgrade);
+  if (websocket::is_upgrade(connection, upgrade)) return handle_upgrade(request, rest);
+
+  context.metrics.http_requests.add();
+  const bool keep_alive = request.keep_alive() && !context.draining.load();
+  HttpAnswer answer = answer_to(request);
+  if (!has_header(answer, "Content-Length") && answer.status != 204) {
+    answer.headers.emplace_back("Content-Length", std::to_string(answer.body.size()));
+  }
+  answer.headers.emplace_back("Date", http_date());
+  answer.headers.emplace_back("Connection", keep_alive ? "keep-alive" : "close");
+  if (keep_alive) answer.headers.emplace_back("Keep-Alive", "timeout=5");
+  if (request.method() == http::verb::head) answer.body.clear();
+  close_after_write_ = !keep_alive;
+  write(answer.to_bytes());
+  if (socket_.is_open() && out_.empty()) expect_progress(kKeepAliveTimeout);
+  return true;
+}
+
+HttpAnswer HttpConnection::answer_to(const Request& request) const {
+  const EdgeContext& context = shard_.context();
+  const std::string_view target = view(request.target());
+  const auto origin = header(request, http::field::origin);
+  if (engineio::is_under_path(target, context.settings.socket_io_path)) {
+    if (request.method() == http::verb::options) {
+      return engineio::answer_preflight(
+          context.origins, origin, header(request, http::field::access_control_request_headers));
+    }
+    engineio::Request checked;
+    checked.method = view(request.method_string());
+    checked.query = engineio::parse_query(target);
+    checked.origin = origin;
+    const auto refusal = engineio::check_request(checked, context.origins);
+    const auto why = refusal.value_or(engineio::Refusal::kBadRequest);
+    context.metrics.handshake_refusals[static_cast<std::size_t>(why)]->add();
+    return engineio::answer_refusal(why, context.origins, origin);
+  }
+  const bool read_only =
+      request.method() == http::verb::get || request.method() == http::verb::head;
+  if (context.settings.demo && read_only) {
+    if (auto page = demo_page(without_query(target))) return *std::move(page);
+  }
+  return not_found();
+}
+
+bool HttpConnection::handle_upgrade(const Request& request, std::span<char> rest) {
+  const EdgeContext& context = shard_.context();
+  const std::string_view target = view(request.target());
+  const auto refuse_with = [&](const HttpAnswer& answer) {
+    close_after_write_ = true;
+    write(answer.to_bytes());
+    return true;
+  };
+  if (!engineio::is_under_path(target, context.settings.socket_io_path)) {
+    return refuse_with(websocket::refuse_upgrade(404, "Not Found", "Not Found", "Content-Type"));
+  }
+  const auto origin = header(request, http::field::origin);
+  engineio::Request checked;
+  checked.method = view(request.method_string());
+  checked.query = engineio::parse_query(target);
+  checked.upgrade = true;
+  checked.origin = origin;
+  if (const auto refusal = engineio::check_request(checked, context.origins)) {
+    context.metrics.handshake_refusals[static_cast<std::size_t>(*refusal)]->add();
+    return refuse_with(engineio::answer_refused_upgrade(*refusal, context.origins, origin));
+  }
+  const auto upgrade = header(request, http::field::upgrade);
+  const auto key = header(request, http::field::sec_websocket_key);
+  const auto version = header(request, http::field::sec_websocket_version);
+  const auto protocol = header(request, http::field::sec_websocket_protocol);
+  websocket::HandshakeResult handshake =
+      websocket::check_handshake({view(request.method_string()), upgrade, key, version, protocol});
+  if (!handshake.accepted) return refuse_with(handshake.answer);
+  engineio::append_cors(handshake.answer, context.origins, origin);
+  std::string response = handshake.answer.to_bytes();
+  if (const auto refusal = engineio::check_protocol(checked.query)) {
+    context.metrics.handshake_refusals[static_cast<std::size_t>(*refusal)]->add();
+    response += engineio::answer_refused_upgrade(*refusal, context.origins, origin).to_bytes();
+    close_after_write_ = true;
+    write(std::move(response));
+    return true;
+  }
+  become_websocket(std::move(response), rest);
+  return false;
+}
+
+void HttpConnection::become_websocket(std::string response, std::span<char> rest) {
+  const auto self = shared_from_this();  // leaving the register must not end this call
+  EdgeShard& shard = shard_;
+  shard.context().connections.fetch_add(1, std::memory_order_relaxed);  // ours goes with us
+  const auto connection = std::make_shared<SocketIoConnection>(shard, std::move(socket_), id_);
+  shard.shard().timers().cancel(*this);
+  shard.remove(*this);
+  shard.add(connection);
+  connection->start(std::move(response), rest);
+}
+
+// As Node's http server says it: a bare status line, then the end.
+void HttpConnection::refuse(int status, std::string_view reason) {
+  close_after_write_ = true;
+  write("HTTP/1.1 " + std::to_string(status) + " " + std::string(reason) +
+        "\r\nConnection: close\r\n\r\n");
+}
+
+void HttpConnection::write(std::string bytes) {
+  out_ += bytes;
+  if (!writing_) flush();
+}
+
+void HttpConnection::flush() {
+  while (!out_.empty()) {
+    const ssize_t n = ::send(socket_.native_handle(), out_.data(), out_.size(), MSG_NOSIGNAL);
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return close_socket();
+      writing_ = true;
+      expect_progress(shard_.context().settings.write_timeout);
+      return wait_writable();
+    }
+    out_.erase(0, static_cast<std::size_t>(n));
+  }
+  out_.shrink_to_fit();
+  writing_ = false;
+  if (close_after_write_) finish();
+}
+
+void HttpConnection::on_writable() {
+  flush();
+  if (!socket_.is_open() || writing_ || lingering_) return;
+  expect_progress(kKeepAliveTimeout);
+  std::string whole = std::exchange(unparsed_, {});
+  if (parse(whole) && socket_.is_open()) wait_readable();
+}
+
+// Says that nothing more comes, and waits a moment for the client to close first: closing with
+// unread bytes in the socket would reset it, and the client would lose the answer.
+void HttpConnection::finish() {
+  if (lingering_) return;
+  lingering_ = true;
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  expect_progress(kLingerTimeout);
+}
+
+}  // namespace notifications::edge

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <string>
+
+#include "core/outbound_queue.h"
+#include "core/runtime/shard.h"
+#include "core/subscriber.h"
+#include "edge/close_reason.h"
+#include "edge/connection.h"
+#include "edge/rate_limit.h"
+#include "edge/socketio/session.h"
+#include "edge/websocket/frame_parser.h"
+
+namespace notifications::edge {
+
+// SocketIoConnection is a browser on a WebSocket: it moves bytes between the socket, the frame
+// parser, the Socket.IO session and the hub.
+//
+// Writes are gathered: whatever is queued in one turn of the loop leaves in one system call at its
+// end. Writability is waited for only after a short write.
+//
+// Thread: shard.
+class SocketIoConnection final : public Connection,
+                                 private Subscriber,
+                                 private Flushable,
+                                 private websocket::FrameVisitor,
+                                 private socketio::SessionPort {
+ public:
+  SocketIoConnection(EdgeShard& shard, Socket socket, std::uint64_t id);
+  ~SocketIoConnection() override;
+
+  // Sends the response to the upgrade and the open packet, and takes `rest`, what the client sent
+  // behind its request.
+  void start(std::string response, std::span<char> rest);
+
+  void drain() override { close(CloseReason::kDraining); }
+  void abort() override;
+
+ private:
+  // A connection goes down this list, never up.
+  enum class State : std::uint8_t {
+    kOpen,
+    kClosing,   // our close frame is queued or sent; the client's is awaited
+    kFlushing,  // nothing more is read; what is queued is written, then the socket closed
+    kClosed,
+  };
+
+  // Connection
+  void on_readable() override;
+  void on_writable() override;
+  void on_timer(std::chrono::steady_clock::time_point now) override;
+  // Subscriber
+  void deliver(const PublicationPtr& publication) override;
+  // Flushable
+  void flush() override;
+  // FrameVisitor
+  bool on_text(std::string_view message) override;
+  bool on_binary(std::string_view message) override;
+  bool on_ping(std::string_view payload) override;
+  bool on_pong(std::string_view payload) override;
+  void on_close(std::optional<std::uint16_t> code, std::string_view reason) override;
+  void on_error(websocket::FrameError error) override;
+  // SessionPort
+  void send(std::string packet) override;
+  void connect(std::string_view auth) override;
+  void disconnect() override;
+  void join(socketio::RoomsCommand command) override;
+  void leave(socketio::RoomsCommand command) override;
+  void close(socketio::Violation violation) override;
+
+  void close(CloseReason reason);
+  void finish(CloseReason reason);
+  bool admit_message();
+  bool has_room_for(std::size_t bytes);
+  void push(std::string frame);
+  void write_queued();
+  void schedule();
+  bool receive(std::span<char> bytes);
+
+  // This shard only.
+  websocket::FrameParser parser_;
+  socketio::Session session_;
+  OutboundQueue queue_;
+  RateLimit rate_;
+  // When the connection is given up: no write progress, or no answer to our close frame.
+  std::chrono::steady_clock::time_point give_up_at_ = std::chrono::steady_clock::time_point::max();
+  State state_ = State::kOpen;
+  CloseReason reason_ = CloseReason::kClientGone;
+  bool blocked_ = false;   // the socket takes no more; on_writable() will come
+  bool overflow_ = false;  // the queue is over its bound: flush() closes as slow
+};
+
+}  // namespace notifications::edge
