@@ -1,0 +1,144 @@
+#include "server/request.h"
+
+#include <google/protobuf/io/coded_stream.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "core/envelope_codec.h"
+#include "core/json/scanner.h"
+#include "core/uuid.h"
+#include "server/value_codec.h"
+
+namespace notifications::server {
+namespace {
+
+// A JSON object takes three nested messages: Struct, map entry, Value.
+constexpr int kRequestMessageDepth = 3 * kMaxPayloadDepth + 10;
+
+// The hub looks through a subscriber's rooms at each join, so their number must stay modest.
+constexpr std::size_t kMaxStreamRooms = 10'000;
+
+grpc::Status invalid(const std::string& field, const std::string& what) {
+  return {grpc::StatusCode::INVALID_ARGUMENT, field + ": " + what};
+}
+
+std::string indexed(std::string_view field, int index) {
+  return std::string(field) + "[" + std::to_string(index) + "]";
+}
+
+// `text` for an error message: as a JSON string, and short, as trailers must stay below 8 KiB.
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kMaxShown = 80;
+  const bool cut = text.size() > kMaxShown;
+  if (cut) {
+    std::size_t end = kMaxShown;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+    text = text.substr(0, end);
+  }
+  std::string out;
+  json::append_string(out, text);
+  return cut ? out + "..." : out;
+}
+
+// The payload's JSON text, without white space around it.
+Result<std::string, grpc::Status> payload_of(const v1::PublishRequest& request) {
+  if (request.has_payload()) {
+    Result<std::string, ValueError> json = json_of_value(request.payload(), kMaxPayloadDepth);
+    if (!json) return invalid("payload" + json.error().path, json.error().what);
+    return std::move(json).value();
+  }
+  if (!request.has_payload_json()) return std::string("null");
+  json::Scanner in(request.payload_json(), kMaxPayloadDepth);
+  std::string_view raw;
+  if (!in.skip_value(raw) || !in.finish()) {
+    const std::string why = in.failed() ? in.error() : "text after the value";
+    return invalid("payload_json",
+                   "not valid JSON at byte " + std::to_string(in.offset()) + ": " + why);
+  }
+  return std::string(raw);
+}
+
+}  // namespace
+
+grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& request) {
+  grpc::ByteBuffer shared(bytes);  // slices are counted: this copies none of the data
+  grpc::ProtoBufferReader reader(&shared);
+  if (!reader.status().ok()) return invalid("request", "cannot be read");
+  google::protobuf::io::CodedInputStream in(&reader);
+  in.SetRecursionLimit(kRequestMessageDepth);
+  if (!request.ParseFromCodedStream(&in) || !in.ConsumedEntireMessage())
+    return invalid("request", "is not a valid " + request.GetTypeName() +
+                                  " (wrong bytes, text that is not UTF-8, or nested too deeply)");
+  return grpc::Status::OK;
+}
+
+Result<Envelope, grpc::Status> envelope_of(const v1::PublishRequest& request,
+                                           std::chrono::system_clock::time_point now) {
+  if (request.event().empty()) return invalid("event", "must not be empty");
+  if (is_reserved_event(request.event()))
+    return invalid("event", quoted(request.event()) + " is reserved by Socket.IO");
+  if (request.rooms().empty()) return invalid("rooms", "at least one room is needed");
+  for (int i = 0; i < request.rooms_size(); ++i)
+    if (!is_valid_room(request.rooms(i)))
+      return invalid(indexed("rooms", i),
+                     quoted(request.rooms(i)) + " is not a room: " + std::string(kRoomRule));
+  Result<std::string, grpc::Status> payload = payload_of(request);
+  if (!payload) return payload.error();
+
+  Envelope envelope;
+  envelope.id = request.id().empty() ? new_uuid() : request.id();
+  envelope.ts = format_timestamp(now);
+  envelope.source = request.source().empty() ? "operator" : request.source();
+  envelope.rooms.assign(request.rooms().begin(), request.rooms().end());
+  envelope.event = request.event();
+  envelope.payload = std::move(payload).value();
+  return envelope;
+}
+
+bool StreamPlan::wants(const std::string& event) const {
+  return events.empty() || std::binary_search(events.begin(), events.end(), event);
+}
+
+Result<StreamPlan, grpc::Status> plan_of(const v1::StreamRequest& request) {
+  StreamPlan plan;
+  if (request.rooms().empty()) return invalid("rooms", "at least one room is needed");
+  std::unordered_set<std::string_view> seen;
+  for (int i = 0; i < request.rooms_size(); ++i) {
+    std::optional<RoomPattern> room = parse_room_pattern(request.rooms(i));
+    if (!room)
+      return invalid(indexed("rooms", i), quoted(request.rooms(i)) +
+                                              " is neither a room nor a pattern (*, thread:*, "
+                                              "run:*, node:*): " +
+                                              std::string(kRoomRule));
+    if (!seen.insert(request.rooms(i)).second) continue;
+    plan.rooms.push_back(std::move(*room));
+    if (plan.rooms.size() > kMaxStreamRooms)
+      return invalid("rooms", "at most " + std::to_string(kMaxStreamRooms) +
+                                  "; ask for a pattern such as thread:* instead");
+  }
+  for (int i = 0; i < request.events_size(); ++i) {
+    if (request.events(i).empty()) return invalid(indexed("events", i), "must not be empty");
+    plan.events.push_back(request.events(i));
+  }
+  std::sort(plan.events.begin(), plan.events.end());
+  switch (request.payload_format()) {
+    case v1::PAYLOAD_FORMAT_UNSPECIFIED:
+    case v1::PAYLOAD_FORMAT_JSON:
+      plan.format = WireFormat::kGrpcJson;
+      break;
+    case v1::PAYLOAD_FORMAT_VALUE:
+      plan.format = WireFormat::kGrpcValue;
+      break;
+    default:
+      return invalid("payload_format",
+                     std::to_string(request.payload_format()) + " is not a payload format");
+  }
+  if (!request.resume_after().empty())
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                        "resume_after: this server keeps no journal to resume from");
+  return plan;
+}
+
+}  // namespace notifications::server

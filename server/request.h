@@ -1,0 +1,45 @@
+#pragma once
+
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/envelope.h"
+#include "core/publication.h"
+#include "core/result.h"
+#include "core/room.h"
+#include "notifications/v1/gateway.pb.h"
+
+namespace notifications::server {
+
+// What callers may ask for: every rule of the requests stands here, and an error is the
+// INVALID_ARGUMENT that names the field. Thread: any (plain functions).
+
+// Decodes a request. Both methods take raw bytes: so a request that is not valid protobuf (a string
+// that is not UTF-8, say) is INVALID_ARGUMENT like any other bad input, where gRPC's own decoding
+// would say INTERNAL; and a payload may be nested as deep as JSON, not as protobuf, allows.
+grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& request);
+
+// Checks a publish request and makes the envelope of it, with defaults for what is left out.
+// `now` becomes its ts.
+Result<Envelope, grpc::Status> envelope_of(const v1::PublishRequest& request,
+                                           std::chrono::system_clock::time_point now);
+
+// What a stream wants, checked.
+struct StreamPlan {
+  std::vector<RoomPattern> rooms;   // at least one; none twice
+  std::vector<std::string> events;  // sorted; none: all
+  WireFormat format = WireFormat::kGrpcJson;
+
+  bool wants(const std::string& event) const;
+};
+
+// Checks a stream request. `resume_after` is FAILED_PRECONDITION: there is no journal.
+Result<StreamPlan, grpc::Status> plan_of(const v1::StreamRequest& request);
+
+}  // namespace notifications::server

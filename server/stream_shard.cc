@@ -1,0 +1,59 @@
+#include "server/stream_shard.h"
+
+#include <grpcpp/support/slice.h>
+
+#include <cassert>
+
+#include "server/stream_frame.h"
+#include "server/stream_subscriber.h"
+
+namespace notifications::server {
+namespace {
+
+// A slice over the publication's encoded bytes that keeps the publication alive.
+StreamFramePtr make_frame(const PublicationPtr& publication, WireFormat format) {
+  const auto encoder =
+      format == WireFormat::kGrpcValue ? encode_value_response : encode_json_response;
+  const std::string_view bytes = publication->frame(format, encoder);
+  // gRPC wants a mutable pointer and never writes through it.
+  const grpc::Slice slice(
+      const_cast<char*>(bytes.data()), bytes.size(),
+      [](void* keep) { delete static_cast<PublicationPtr*>(keep); },
+      new PublicationPtr(publication));
+  return std::make_shared<const StreamFrame>(
+      StreamFrame{grpc::ByteBuffer(&slice, 1), bytes.size()});
+}
+
+}  // namespace
+
+StreamFramePtr make_frame(const std::string& bytes) {
+  const grpc::Slice slice(bytes);
+  return std::make_shared<const StreamFrame>(
+      StreamFrame{grpc::ByteBuffer(&slice, 1), bytes.size()});
+}
+
+void StreamShard::add(StreamSubscriber& stream) { streams_.insert(&stream); }
+
+void StreamShard::remove(StreamSubscriber& stream) { streams_.erase(&stream); }
+
+void StreamShard::drain(std::chrono::milliseconds over) {
+  draining_ = true;
+  std::uniform_int_distribution<std::chrono::milliseconds::rep> delay(0, over.count());
+  const auto now = shard_.now();
+  for (StreamSubscriber* stream : streams_)
+    stream->drain_at(now + std::chrono::milliseconds(delay(random_)));
+}
+
+const StreamFramePtr& StreamShard::frame(const PublicationPtr& publication, WireFormat format) {
+  assert(format == WireFormat::kGrpcJson || format == WireFormat::kGrpcValue);
+  // The one at hand is kept alive, so no other can have its address.
+  if (publication != current_) {
+    current_ = publication;
+    frames_ = {};
+  }
+  StreamFramePtr& frame = frames_[format == WireFormat::kGrpcValue ? 1 : 0];
+  if (frame == nullptr) frame = make_frame(publication, format);
+  return frame;
+}
+
+}  // namespace notifications::server

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <random>
+#include <unordered_set>
+
+#include "core/publication.h"
+#include "core/runtime/shard.h"
+
+namespace notifications::server {
+
+class StreamSubscriber;
+
+// One message as gRPC takes it: shared by all streams that it goes to.
+struct StreamFrame {
+  grpc::ByteBuffer bytes;  // refers to the publication's own bytes; copying it copies no data
+  std::size_t size = 0;
+};
+using StreamFramePtr = std::shared_ptr<const StreamFrame>;
+
+// StreamShard is what the gRPC streams of one shard share: the list of them, and the frame of the
+// publication that is being delivered, made once for all of them.
+//
+// Thread: shard, but for the constructor.
+// Owns no stream. Outlives them.
+class StreamShard {
+ public:
+  explicit StreamShard(Shard& shard) : shard_(shard) {}
+  StreamShard(const StreamShard&) = delete;
+  StreamShard& operator=(const StreamShard&) = delete;
+
+  Shard& shard() { return shard_; }
+
+  void add(StreamSubscriber& stream);
+  void remove(StreamSubscriber& stream);
+
+  // Ends all streams, each at a random time within `over`, and every one that is added later.
+  void drain(std::chrono::milliseconds over);
+  bool draining() const { return draining_; }
+
+  // The frame of a publication; the publication asked for last is kept, as the hub hands one to all
+  // its subscribers before the next.
+  const StreamFramePtr& frame(const PublicationPtr& publication, WireFormat format);
+
+ private:
+  Shard& shard_;
+
+  // This shard only.
+  std::unordered_set<StreamSubscriber*> streams_;
+  bool draining_ = false;
+  PublicationPtr current_;
+  std::array<StreamFramePtr, 2> frames_;  // of current_: JSON, Value
+  std::minstd_rand random_{std::random_device{}()};
+};
+
+// The frame of bytes that stand for themselves.
+StreamFramePtr make_frame(const std::string& bytes);
+
+}  // namespace notifications::server
