@@ -48,6 +48,8 @@ def suites() -> list[Suite]:
         GtestSuite("contract", RELEASE, 600, program="contract_tests"),
         GtestSuite("integration", RELEASE, 600, program="integration_tests"),
         GtestSuite("integration-grpc", RELEASE, 600, program="integration_grpc_tests"),
+        CheckSuite("run", RELEASE, 300, targets=["all"],
+                   checks=[("run", [PYTHON, "tests/checks/run_test.py"])]),
         NodeSuite("conformance", RELEASE, 900, folder="tests/conformance"),
         NodeSuite("e2e", RELEASE, 1200, folder="tests/e2e"),
         GtestSuite("asan-unit", ASAN, 600, program="unit_tests"),

@@ -30,7 +30,7 @@ LAYERS = [
         "edge/websocket/*", "edge/engineio/*", "edge/socketio/*", "edge/sse/*",
     ]),
     ("state", [
-        "core/hub.*", "core/room_interest.*", "core/outbound_queue.*", "core/replay_gate.*",
+        "core/hub.*", "core/room_interest.*", "core/outbound_queue.*", "core/replay_gate.*", "core/replay_window.*",
         "core/timer_wheel.*",
     ]),
     ("ports", ["core/broker.*", "core/journal.*"]),
