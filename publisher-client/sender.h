@@ -1,0 +1,103 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core/redis/connection.h"
+#include "publisher-client/event_queue.h"
+
+namespace notifications::publishing {
+
+// The connection's part of the publisher's counters. Thread: any.
+struct LinkState {
+  std::atomic<bool> connected = false;
+  std::atomic<std::uint64_t> connects = 0;
+};
+
+// Sender moves events from the queue to Redis and reports what became of them.
+//
+// Only so many events are on the wire at once: what is on the wire when the connection drops has
+// an unknown fate, while what waits here is sent after the reconnect.
+//
+// Thread: the one that runs the io_context (private).
+class Sender {
+ public:
+  struct Options {
+    redis::Connection::Options connection;
+    std::string channel;
+    std::size_t max_in_flight_events;
+    std::size_t max_in_flight_bytes;
+    std::chrono::milliseconds answer_timeout;
+    std::function<std::chrono::system_clock::time_point()> clock;
+    std::function<void(std::string_view line)> log;  // may be empty
+  };
+
+  // `link` and `queue` outlive the sender.
+  Sender(boost::asio::io_context& io, Options options, LinkState& link, EventQueue& queue);
+
+  // Starts to connect. Called once.
+  void start();
+
+  // Looks what the queue has.
+  void wake();
+
+  // Closes the connection and reports everything that is left. Requires: the queue is closed.
+  // No callback is made after it returns.
+  void stop();
+
+ private:
+  using Time = EventQueue::Time;
+
+  // Events have numbers in the order in which they go to the wire.
+  struct Numbered {
+    std::uint64_t number;
+    QueuedEvent event;
+  };
+  struct OnWire {
+    QueuedEvent event;
+    Time sent_at;
+  };
+
+  redis::Connection::Callbacks callbacks();
+  void on_up();
+  void on_down(std::string_view why);
+  void take_work();
+  void enqueue(QueuedEvent event);
+  QueuedEvent encode(PendingMetric metric);
+  void send_what_fits();
+  bool wire_has_room() const;
+  void on_answer(std::uint64_t number, const redis::Reply& reply);
+  void send_later(std::uint64_t number, QueuedEvent event);
+  void report(const QueuedEvent& event, Publisher::Delivery delivery);
+  void come_back_at(Time due);
+  void watch_oldest_answer();
+
+  // Constant after construction.
+  const Options options_;
+  LinkState& link_;
+  EventQueue& queue_;
+
+  // Private thread only.
+  boost::asio::steady_timer metrics_timer_;
+  boost::asio::steady_timer answer_timer_;
+  std::deque<Numbered> waiting_;             // in order of number
+  std::map<std::uint64_t, OnWire> on_wire_;  // by number; the first is the oldest
+  std::size_t bytes_on_wire_ = 0;
+  std::uint64_t next_number_ = 0;
+  bool watching_ = false;   // answer_timer_ runs
+  bool told_down_ = false;  // the log knows that Redis is away
+  bool stopping_ = false;
+
+  redis::Connection connection_;  // last: its callbacks use the members above
+};
+
+}  // namespace notifications::publishing
