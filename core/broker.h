@@ -5,12 +5,18 @@
 #include <string>
 #include <string_view>
 
+#include "core/journal.h"
+#include "core/position.h"
+
 namespace notifications {
 
 // One message as it came from the broker, not yet checked.
 struct Incoming {
-  std::string_view text;      // the envelope's JSON text; valid during the call only
-  std::string_view position;  // empty with the journal off
+  std::string_view text;  // the envelope's JSON text; valid during the call only
+  // With the journal on: where it stands in the journal, and what stands before it. Empty with the
+  // journal off.
+  std::string_view position = {};
+  std::string_view previous = {};
 };
 
 // What became of a publish.
@@ -44,6 +50,9 @@ class EventSink {
   virtual void on_message(const Incoming& message) = 0;
   // No further message is at hand now: hand on what was gathered.
   virtual void on_batch_end() = 0;
+  // With the journal on: what follows follows `base`, whatever came before. Called before the first
+  // message, and when the journal turned out to be another one (deleted, restored).
+  virtual void on_reset(const Position& base) { static_cast<void>(base); }
 };
 
 // The broker's condition, for readiness and metrics.
@@ -75,6 +84,9 @@ class Broker {
 
   // Calls `changed` (broker's thread) whenever connected or flowing changes. Before start().
   virtual void on_status_change(std::function<void(const BrokerStatus&)> changed) = 0;
+
+  // The journal behind it; null with the journal off. Constant. Thread: any.
+  virtual Journal* journal() { return nullptr; }
 
   // No call to the sink or a `done` is made after it returns; pending publishes end kUnavailable
   // before. Thread: any but the broker's.

@@ -30,7 +30,7 @@ constexpr std::array<std::string_view, 13> kPlatformEvents = {"node_status",
 }  // namespace
 
 Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard* local, Log& log,
-                       Metrics& metrics)
+                       Metrics& metrics, std::size_t window_bytes)
     : interest_(interest),
       shards_(std::move(shards)),
       local_(local),
@@ -44,7 +44,9 @@ Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard
       deliveries_(metrics.counter("notifications_deliveries_total",
                                   "Events handed to a subscriber's queue.")),
       delivered_of_others_(metrics.counter(kDeliveredName, kDeliveredHelp, {{"event", "other"}})),
-      batches_(shards_.size()) {
+      batches_(shards_.size()),
+      window_(window_bytes),
+      announced_(shards_.size()) {
   for (const std::string_view event : kPlatformEvents) {
     delivered_by_event_[event] =
         &metrics.counter(kDeliveredName, kDeliveredHelp, {{"event", std::string(event)}});
@@ -67,19 +69,61 @@ void Dispatcher::count_invalid(const InvalidEnvelope& problem, std::size_t bytes
   }
 }
 
+// Reads where a message stands and checks that it follows the last one: whatever lies between was
+// missed, and everybody is told.
+bool Dispatcher::follow(const Incoming& message, Position& position) {
+  auto at = parse_position(message.position);
+  const auto previous = parse_position(message.previous);
+  if (!at || !previous) return false;
+  position = *std::move(at);
+  if (!window_.started() || window_.head() != *previous) restart_behind(*previous);
+  return true;
+}
+
+void Dispatcher::on_reset(const Position& base) {
+  restart_behind(base);
+  if (advanced_) advanced_();
+}
+
+void Dispatcher::restart_behind(const Position& base) {
+  const bool missed = window_.started() && window_.head() != base;
+  if (missed) {
+    on_batch_end();  // what came before the gap stands before it
+    const Position after = window_.head();
+    log_.warn("gap in the journal", {{"after", after.text()}, {"resumes_at", base.text()}});
+    for (Shard* shard : shards_) {
+      run_on(*shard, [shard, after, base] { shard->gap(after, base); });
+    }
+  }
+  window_.reset(base);
+}
+
 void Dispatcher::on_message(const Incoming& message) {
   bytes_in_.add(message.text.size());
+  const bool journaled = !message.position.empty();
+  Position position;
+  if (journaled && !follow(message, position)) {
+    log_.error("position not understood", {{"position", message.position}});
+    return;
+  }
   auto decoded = decode_envelope(message.text);
-  if (!decoded) return count_invalid(decoded.error(), message.text.size());
+  if (!decoded) {
+    if (journaled) window_.push(std::move(position), nullptr);
+    return count_invalid(decoded.error(), message.text.size());
+  }
   events_in_.add();
   const ShardMask mask = interest_.interested(decoded->rooms);
-  if (mask == 0) return unwatched_.add();
+  if (mask == 0) {
+    unwatched_.add();
+    if (!journaled) return;
+  }
   const auto publication = std::make_shared<const Publication>(
       std::move(decoded).value(), std::string(message.text), std::string(message.position),
       std::chrono::steady_clock::now());
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     if ((mask >> shards_[i]->id()) & 1) batches_[i].push_back(publication);
   }
+  if (journaled) window_.push(std::move(position), publication);
 }
 
 Counter& Dispatcher::delivered_of(std::string_view event) {
@@ -97,17 +141,36 @@ void Dispatcher::deliver(Shard& shard, const Batch& batch) {
   deliveries_.add(count);
 }
 
+template <class Work>
+void Dispatcher::run_on(Shard& shard, Work work) {
+  if (&shard == local_) {
+    work();
+  } else {
+    shard.post(std::move(work));
+  }
+}
+
 void Dispatcher::on_batch_end() {
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     if (batches_[i].empty()) continue;
     Shard& shard = *shards_[i];
-    if (&shard == local_) {
-      deliver(shard, batches_[i]);
-      batches_[i].clear();
-    } else {
-      shard.post([this, &shard, batch = std::move(batches_[i])] { deliver(shard, batch); });
-      batches_[i] = Batch();
-    }
+    if (window_.started()) announced_[i] = window_.head();
+    run_on(shard, [this, &shard, batch = std::move(batches_[i]), head = announced_[i]] {
+      deliver(shard, batch);
+      if (head) shard.advance(*head);
+    });
+    batches_[i] = Batch();
+  }
+  if (advanced_) advanced_();
+}
+
+void Dispatcher::announce_head() {
+  if (!window_.started()) return;
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    if (announced_[i] == window_.head()) continue;
+    announced_[i] = window_.head();
+    Shard& shard = *shards_[i];
+    run_on(shard, [&shard, head = window_.head()] { shard.advance(head); });
   }
 }
 

@@ -21,6 +21,8 @@ namespace notifications {
 namespace {
 
 constexpr std::chrono::seconds kStuckAfter{10};
+// How far the cursors of quiet consumers may lag behind the journal.
+constexpr std::chrono::seconds kHeadInterval{1};
 // Beyond the drain period itself: what is queued may still be flushed, then the rest is cut.
 constexpr std::chrono::seconds kDrainGrace{2};
 
@@ -62,7 +64,13 @@ Process::Process(Settings settings)
   } else {
     broker_ = std::make_unique<MemoryBroker>(io);
   }
-  dispatcher_ = std::make_unique<Dispatcher>(interest_, std::move(shards), local, log_, metrics_);
+  dispatcher_ = std::make_unique<Dispatcher>(interest_, std::move(shards), local, log_, metrics_,
+                                             settings_.replay_window);
+  if (Journal* journal = broker_->journal()) {
+    replayer_ = std::make_unique<Replayer>(io, *journal, dispatcher_->window(), local, metrics_);
+    dispatcher_->on_advanced([this] { replayer_->on_advanced(); });
+    head_timer_ = std::make_unique<boost::asio::steady_timer>(io);
+  }
 }
 
 // Consumers leave before the broker stops, the broker before the shards: each may call the next.
@@ -123,11 +131,23 @@ void Process::start() {
   broker_->on_status_change(
       [this](const BrokerStatus&) { boost::asio::post(main_io_, [this] { update_ready(); }); });
   broker_->start(*dispatcher_);
+  if (head_timer_ != nullptr) {
+    boost::asio::post(head_timer_->get_executor(), [this] { announce_heads(); });
+  }
   for (const auto& front : fronts_) {
     front->start();
     front->set_ready(false);
   }
   update_ready();
+}
+
+// On the broker's thread.
+void Process::announce_heads() {
+  dispatcher_->announce_head();
+  head_timer_->expires_after(kHeadInterval);
+  head_timer_->async_wait([this](const boost::system::error_code& error) {
+    if (!error) announce_heads();
+  });
 }
 
 void Process::drain() {

@@ -14,6 +14,7 @@
 #include "core/runtime/admin_listener.h"
 #include "core/runtime/dispatcher.h"
 #include "core/runtime/front.h"
+#include "core/runtime/replayer.h"
 #include "core/runtime/shard.h"
 #include "core/settings.h"
 
@@ -35,6 +36,8 @@ class Process {
   Metrics& metrics() { return metrics_; }
   Broker& broker() { return *broker_; }
   RoomInterest& interest() { return interest_; }
+  // Serves the past; null with the journal off.
+  Replayer* replayer() { return replayer_.get(); }
   // The shards that serve browsers; at least one.
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
 
@@ -50,6 +53,7 @@ class Process {
   bool open();
   void start();
   void drain();
+  void announce_heads();
   void update_ready();
   AdminListener::Handlers admin_handlers();
   AdminResponse readyz() const;
@@ -70,6 +74,8 @@ class Process {
   std::thread broker_thread_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Replayer> replayer_;
+  std::unique_ptr<boost::asio::steady_timer> head_timer_;  // on the broker's thread
   std::vector<std::unique_ptr<Front>> fronts_;
   std::unique_ptr<AdminListener> admin_;
 

@@ -60,6 +60,10 @@ void Shard::flush_dirty() {
   post([this] { flush_dirty(); });
 }
 
+void Shard::gap(const Position& after, const Position& resumes_at) {
+  for (const OnGap& listener : gap_listeners_) listener(after, resumes_at);
+}
+
 void Shard::tick() {
   const Clock::time_point now = Clock::now();
   last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);

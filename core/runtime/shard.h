@@ -6,12 +6,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/hub.h"
+#include "core/position.h"
 #include "core/runtime/timer_wheel.h"
 
 namespace notifications {
@@ -66,6 +69,17 @@ class Shard {
   // Calls `connection.flush()` once at the end of this turn, however often it is marked.
   void mark_dirty(Flushable& connection);
 
+  // With the journal on: everything up to here that concerns this shard's subscribers has been
+  // handed to its hub. Nothing before the journal was reached, or with the journal off.
+  const std::optional<Position>& head() const { return head_; }
+  // The dispatcher says that everything up to `head` has been delivered here.
+  void advance(const Position& head) { head_ = head; }
+
+  // Between `after` and `resumes_at` events may be missing, for everybody: told to whoever listens.
+  using OnGap = std::function<void(const Position& after, const Position& resumes_at)>;
+  void on_gap(OnGap listener) { gap_listeners_.push_back(std::move(listener)); }
+  void gap(const Position& after, const Position& resumes_at);
+
   // Starts the thread. Called once.
   void start();
   // Ends the loop and joins the thread. Thread: any but the shard's.
@@ -92,6 +106,8 @@ class Shard {
   // This shard only.
   Hub hub_;
   TimerWheel timers_;
+  std::optional<Position> head_;
+  std::vector<OnGap> gap_listeners_;
   boost::asio::steady_timer tick_timer_;
   // Marked connections; a null stands for one that died. Served from flushed_ on, a slice a turn.
   std::vector<Flushable*> dirty_;
