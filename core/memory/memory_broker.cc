@@ -68,9 +68,9 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
     }
     // Before our first turn nobody may be running `io_` at all: waiting could be for ever.
     if (alive)
-      run_and_wait(io_, [self = shared_from_this()] { self->take_inbox(); });
+      run_and_wait(io_, [self = shared_from_this()] { self->end(); });
     else
-      take_inbox();
+      end();
   }
 
  private:
@@ -95,23 +95,37 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
     bool running;
     {
       const std::lock_guard lock(mutex_);
+      if (phase_ == Phase::kStopped) return;  // end() sees to them
       batch.swap(inbox_);
       posted_ = false;
       alive_ = true;
       running = phase_ == Phase::kRunning;
     }
+    if (!running) return refuse(batch);
     for (Publish& publish : batch) {
-      if (!running) {
-        publish.done(unavailable("the broker is not running"));
-        continue;
-      }
-      sink_->on_message({publish.command.text, {}});
+      Incoming message;
+      message.text = publish.command.text;
+      sink_->on_message(message);
       PublishOutcome outcome;
       outcome.status = PublishStatus::kPublished;
       outcome.ts = std::move(publish.command.ts);
       publish.done(std::move(outcome));
     }
-    if (running && !batch.empty()) sink_->on_batch_end();
+    sink_->on_batch_end();
+  }
+
+  void end() {
+    std::vector<Publish> rest;
+    {
+      const std::lock_guard lock(mutex_);
+      rest.swap(inbox_);
+    }
+    refuse(rest);
+    changed_ = {};
+  }
+
+  static void refuse(std::vector<Publish>& publishes) {
+    for (Publish& publish : publishes) publish.done(unavailable("the broker is not running"));
   }
 
   // Constant after start().

@@ -1,20 +1,17 @@
 #include "core/redis/redis_broker.h"
 
 #include <algorithm>
-#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <list>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "core/broker_thread.h"
 #include "core/redis/canary.h"
 #include "core/redis/connection.h"
 #include "core/redis/outage_log.h"
+#include "core/redis/publish_queue.h"
 #include "core/uuid.h"
 
 namespace notifications::redis {
@@ -25,25 +22,7 @@ using boost::system::error_code;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using TimePoint = steady_clock::time_point;
-using Done = std::function<void(PublishOutcome)>;
-
-PublishOutcome outcome_of(PublishStatus status, std::string detail) {
-  PublishOutcome outcome;
-  outcome.status = status;
-  outcome.detail = std::move(detail);
-  return outcome;
-}
-
-// One publish on its way: waiting for the connection, or sent and waiting for the answer.
-struct Publish {
-  PublishCommand command;
-  Done done;  // empty once called
-  std::size_t bytes = 0;
-  bool admitted = true;
-  std::optional<std::list<std::shared_ptr<Publish>>::iterator> waiting;
-  std::optional<std::multimap<TimePoint, std::shared_ptr<Publish>>::iterator> due;
-};
-using PublishPtr = std::shared_ptr<Publish>;
+using Done = PublishQueue::Done;
 
 }  // namespace
 
@@ -89,12 +68,9 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void on_commands_up();
   void on_commands_down(std::string_view why);
   void take_inbox();
-  void admit(const PublishPtr& publish, TimePoint now);
-  void send(const PublishPtr& publish);
-  void on_published(const PublishPtr& publish, const Reply& reply);
-  void finish(Publish& publish, PublishOutcome outcome);
+  void send(const PublishQueue::EntryPtr& entry);
+  void on_published(const PublishQueue::EntryPtr& entry, const Reply& reply);
   void arm_deadline();
-  void expire();
 
   // Probing.
   void tick();
@@ -117,9 +93,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   Counter& reconnects_;
   Gauge& connected_gauge_;
   Gauge& flowing_gauge_;
-  Gauge& outstanding_gauge_;
   Histogram& round_trip_;
-  Counter* const published_[4];  // by PublishStatus
   EventSink* sink_ = nullptr;
   std::function<void(const BrokerStatus&)> changed_;
 
@@ -128,8 +102,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   Lane commands_;
   bool subscribed_ = false;
   bool batch_open_ = false;  // whether the sink holds messages without a batch end
-  std::list<PublishPtr> waiting_;
-  std::multimap<TimePoint, PublishPtr> due_;
+  PublishQueue publishes_;
   Canary canary_;
   OutageLog outage_;
   asio::steady_timer tick_timer_;
@@ -144,10 +117,6 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   bool alive_ = false;  // whether the broker's thread has called us
   BrokerStatus status_;
   bool seen_ = false;  // whether it was ever connected
-  std::vector<PublishPtr> inbox_;
-  bool posted_ = false;  // whether a turn for the inbox is under way
-  std::size_t outstanding_ = 0;
-  std::size_t outstanding_bytes_ = 0;
 };
 
 RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics& metrics)
@@ -162,19 +131,10 @@ RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics
           metrics.gauge("notifications_redis_connected", "1 while the channel is subscribed to")),
       flowing_gauge_(
           metrics.gauge("notifications_redis_flowing", "1 while the canary comes back in time")),
-      outstanding_gauge_(metrics.gauge("notifications_redis_publishes_outstanding",
-                                       "Publishes waiting for Redis or for its answer")),
       round_trip_(metrics.histogram(
           "notifications_redis_canary_seconds", "Time a canary took to come back",
           {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})),
-      published_{&metrics.counter("notifications_publishes_total", "Publishes by outcome",
-                                  {{"outcome", "published"}}),
-                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
-                                  {{"outcome", "unavailable"}}),
-                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
-                                  {{"outcome", "timed_out"}}),
-                 &metrics.counter("notifications_publishes_total", "Publishes by outcome",
-                                  {{"outcome", "refused"}})},
+      publishes_(options_.max_outstanding, options_.max_outstanding_bytes, metrics),
       canary_(new_random_id(9), options_.canary_timeout),
       outage_(log, options_.url.redacted()),
       tick_timer_(io),
@@ -246,10 +206,7 @@ void RedisBroker::Core::end() {
   if (subscriber_.connection != nullptr) subscriber_.connection->stop();
   if (commands_.connection != nullptr) commands_.connection->stop();
   end_batch();
-  take_inbox();
-  while (!due_.empty())
-    finish(*PublishPtr(due_.begin()->second),
-           outcome_of(PublishStatus::kUnavailable, "the broker has stopped"));
+  publishes_.close();
   tick_timer_.cancel();
   judgement_timer_.cancel();
   deadline_timer_.cancel();
@@ -291,7 +248,9 @@ void RedisBroker::Core::on_subscriber_down(std::string_view why) {
 void RedisBroker::Core::on_message(std::string_view channel, std::string_view text) {
   if (channel == options_.channel) {
     batch_open_ = true;
-    sink_->on_message({text, {}});
+    Incoming message;
+    message.text = text;
+    sink_->on_message(message);
   } else if (canary_.heard(text, steady_clock::now())) {
     on_probe_done();
   }
@@ -304,102 +263,48 @@ void RedisBroker::Core::end_batch() {
 // ---- publishing
 
 void RedisBroker::Core::publish(PublishCommand command, Done done) {
-  const auto publish = std::make_shared<Publish>();
-  bool post = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (phase_ != Phase::kStopped) {
-      const std::size_t bytes = command.text.size();
-      publish->admitted =
-          outstanding_ == 0 || (outstanding_ < options_.max_outstanding &&
-                                outstanding_bytes_ + bytes <= options_.max_outstanding_bytes);
-      if (publish->admitted) publish->bytes = bytes;
-      if (publish->admitted) publish->command = std::move(command);
-      publish->done = std::exchange(done, {});
-      ++outstanding_;
-      outstanding_bytes_ += publish->bytes;
-      inbox_.push_back(publish);
-      post = !std::exchange(posted_, true);
-    }
-  }
-  if (done) return done(outcome_of(PublishStatus::kUnavailable, "the broker has stopped"));
-  // One post for all that gathers until the thread gets to it.
-  if (post) asio::post(io_, [self = shared_from_this()] { self->take_inbox(); });
+  if (publishes_.add(std::move(command), std::move(done)))
+    asio::post(io_, [self = shared_from_this()] { self->take_inbox(); });
 }
 
 void RedisBroker::Core::take_inbox() {
-  std::vector<PublishPtr> batch;
   {
     const std::lock_guard lock(mutex_);
-    batch.swap(inbox_);
-    posted_ = false;
+    if (phase_ == Phase::kStopped) return;  // end() sees to them
     alive_ = true;
   }
-  const TimePoint now = steady_clock::now();
-  for (const PublishPtr& publish : batch) admit(publish, now);
+  for (const auto& entry : publishes_.take(steady_clock::now())) send(entry);
   arm_deadline();
 }
 
-void RedisBroker::Core::admit(const PublishPtr& publish, TimePoint now) {
-  if (!publish->admitted)
-    return finish(*publish, outcome_of(PublishStatus::kUnavailable,
-                                       "too many publishes are waiting for Redis"));
-  if (publish->command.deadline <= now)
-    return finish(*publish, outcome_of(PublishStatus::kTimedOut,
-                                       "the deadline had passed before it was sent"));
-  publish->due = due_.emplace(publish->command.deadline, publish);
-  if (commands_.up())
-    send(publish);
-  else
-    publish->waiting = waiting_.insert(waiting_.end(), publish);
+void RedisBroker::Core::send(const PublishQueue::EntryPtr& entry) {
+  if (!commands_.up()) return publishes_.hold(entry);
+  commands_.connection->send({"PUBLISH", options_.channel, entry->command.text},
+                             [this, entry](const Reply& reply) { on_published(entry, reply); });
 }
 
-void RedisBroker::Core::send(const PublishPtr& publish) {
-  commands_.connection->send({"PUBLISH", options_.channel, publish->command.text},
-                             [this, publish](const Reply& reply) { on_published(publish, reply); });
-}
-
-void RedisBroker::Core::on_published(const PublishPtr& publish, const Reply& reply) {
-  if (!publish->done) return;  // the deadline was first
+void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const Reply& reply) {
+  if (entry->ended()) return;  // the deadline was first
   switch (reply.kind) {
     case Reply::Kind::kNotSent:
       // Nothing was written: it may wait for the next connection.
-      publish->waiting = waiting_.insert(waiting_.end(), publish);
-      return;
+      return publishes_.hold(entry);
     case Reply::Kind::kLost:
-      return finish(*publish, outcome_of(PublishStatus::kUnavailable,
-                                         "the connection to Redis dropped before the answer"));
+      return publishes_.end(
+          *entry, PublishQueue::outcome(PublishStatus::kUnavailable,
+                                        "the connection to Redis dropped before the answer"));
     case Reply::Kind::kError:
-      return finish(*publish, outcome_of(PublishStatus::kRefused, reply.text));
+      return publishes_.end(*entry, PublishQueue::outcome(PublishStatus::kRefused, reply.text));
     default: {
-      PublishOutcome outcome = outcome_of(PublishStatus::kPublished, {});
-      outcome.ts = publish->command.ts;
-      return finish(*publish, std::move(outcome));
+      PublishOutcome outcome = PublishQueue::outcome(PublishStatus::kPublished, {});
+      outcome.ts = std::move(entry->command.ts);
+      return publishes_.end(*entry, std::move(outcome));
     }
   }
 }
 
-void RedisBroker::Core::finish(Publish& publish, PublishOutcome outcome) {
-  if (publish.waiting) waiting_.erase(*publish.waiting);
-  if (publish.due) due_.erase(*publish.due);
-  publish.waiting.reset();
-  publish.due.reset();
-  publish.command.text.clear();
-  {
-    const std::lock_guard lock(mutex_);
-    --outstanding_;
-    outstanding_bytes_ -= publish.bytes;
-    outstanding_gauge_.set(static_cast<std::int64_t>(outstanding_));
-  }
-  published_[static_cast<int>(outcome.status)]->add();
-  std::exchange(publish.done, {})(std::move(outcome));
-}
-
 void RedisBroker::Core::on_commands_up() {
-  for (auto waiting = std::exchange(waiting_, {}); const PublishPtr& publish : waiting) {
-    publish->waiting.reset();
-    send(publish);
-  }
+  for (const auto& entry : publishes_.release()) send(entry);
   probe_soon();
 }
 
@@ -413,28 +318,16 @@ void RedisBroker::Core::on_commands_down(std::string_view why) {
 
 // The timer moves only when an earlier deadline comes: publishes that are answered leave it alone.
 void RedisBroker::Core::arm_deadline() {
-  if (due_.empty() || (deadline_armed_ && *deadline_armed_ <= due_.begin()->first)) return;
-  deadline_armed_ = due_.begin()->first;
-  deadline_timer_.expires_at(*deadline_armed_);
+  const auto next = publishes_.next_deadline();
+  if (!next || (deadline_armed_ && *deadline_armed_ <= *next)) return;
+  deadline_armed_ = next;
+  deadline_timer_.expires_at(*next);
   deadline_timer_.async_wait([self = shared_from_this()](error_code error) {
     if (error) return;
     self->deadline_armed_.reset();
-    self->expire();
+    self->publishes_.expire(steady_clock::now(), self->status().last_error);
+    self->arm_deadline();
   });
-}
-
-void RedisBroker::Core::expire() {
-  const TimePoint now = steady_clock::now();
-  while (!due_.empty() && due_.begin()->first <= now) {
-    const PublishPtr publish = due_.begin()->second;
-    if (publish->waiting)
-      finish(*publish, outcome_of(PublishStatus::kUnavailable,
-                                  "Redis is not reachable: " + status().last_error));
-    else
-      finish(*publish,
-             outcome_of(PublishStatus::kTimedOut, "no answer from Redis before the deadline"));
-  }
-  arm_deadline();
 }
 
 // ---- probing

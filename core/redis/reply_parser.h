@@ -71,7 +71,7 @@ class ReplyParser {
   const std::string& error() const { return error_; }
 
  private:
-  static constexpr std::size_t kChunk = 8 * 1024;
+  static constexpr std::size_t kChunk = 4 * 1024;
   static constexpr std::size_t kKeptBuffer = 1024 * 1024;
   // Beyond Redis' own limit of one string (proto-max-bulk-len).
   static constexpr std::size_t kMaxReply = 513u * 1024 * 1024;

@@ -17,6 +17,7 @@ namespace notifications::test {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 // Where brokers come from: all brokers of one backend see the same events.
 class Backend {
@@ -72,8 +73,8 @@ class BrokerContract : public testing::TestWithParam<Kind> {
 
 TEST_P(BrokerContract, DeliversTheBytesAsTheyWerePublished) {
   start();
-  const std::string odd(
-      "{\"a\":\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80\\u0000\"}\r\n$5\r\n*3\r\nmessage\0 ", 58);
+  const std::string odd =
+      "{\"a\":\"\xc3\xa9\xe2\x80\xa8\xf0\x9f\x98\x80\\u0000\"}\r\n$5\r\n*3\r\nmessage\0 "s;
   EXPECT_EQ(await(publish(*broker_, odd)).status, PublishStatus::kPublished);
   ASSERT_TRUE(sink_.await(1));
   EXPECT_EQ(sink_.texts(), std::vector<std::string>{odd});
