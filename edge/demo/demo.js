@@ -310,6 +310,7 @@ $('pause').addEventListener('click', () => {
     show(held);
     held = [];
   }
+  showFigures();
 });
 $('clear').addEventListener('click', () => {
   $('events').replaceChildren();

@@ -66,7 +66,9 @@ export class Program extends Process {
     return this;
   }
 
-  fail() { throw new Error(`${this.program} ended early: ${this.stderr.items.join('\n')}`); }
+  fail() {
+    throw Object.assign(new Error(`${this.program} ended early: ${this.stderr.items.join('\n')}`), { fatal: true });
+  }
 
   async admin(path) {
     const response = await fetch(this.adminUrl + path);
@@ -98,15 +100,15 @@ export class Program extends Process {
 }
 
 const LOCAL = {
-  'notifications-edge': { listen: '127.0.0.1:0', admin_listen: '127.0.0.1:0' },
+  'notifications-edge': { listen: '127.0.0.1:0', admin_listen: '127.0.0.1:0', threads: 2 },
   'notifications-server': { grpc_listen: '127.0.0.1:0', admin_listen: '127.0.0.1:0' },
-  'notifications-gateway': { listen: '127.0.0.1:0', grpc_listen: '127.0.0.1:0', admin_listen: '127.0.0.1:0' },
+  'notifications-gateway': { listen: '127.0.0.1:0', grpc_listen: '127.0.0.1:0', admin_listen: '127.0.0.1:0', threads: 2 },
 };
 
 // Starts one of the servers and waits until it listens (and, unless `ready: false`, is ready).
 export async function start(name, flags = {}, { ready = true, ...options } = {}) {
   const program = new Program(
-    name, { ...LOCAL[name], log_format: 'json', drain: '0s', threads: 2, ...flags }, options);
+    name, { ...LOCAL[name], log_format: 'json', drain: '0s', ...flags }, options);
   try {
     await program.listening();
     if (ready) await program.ready();

@@ -20,7 +20,7 @@ export async function within(ms, what, promise) {
 }
 
 // The first truthy value of `condition()` (may be async), asked again and again until the deadline.
-// An exception counts as "not yet" and is shown when time is up.
+// An exception counts as "not yet" and is shown when time is up; one that is `fatal` ends the wait.
 export async function until(what, condition, { deadline = 5000, every = 15 } = {}) {
   const end = Date.now() + deadline * PATIENCE;
   let last;
@@ -30,6 +30,7 @@ export async function until(what, condition, { deadline = 5000, every = 15 } = {
       const value = await condition();
       if (value) return value;
     } catch (error) {
+      if (error.fatal) throw error;
       last = error;
     }
     if (Date.now() > end) {
