@@ -1,17 +1,10 @@
 #include "notifications/publisher.h"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <future>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "core/envelope_codec.h"
@@ -20,6 +13,7 @@
 #include "core/uuid.h"
 #include "publisher-client/event_builder.h"
 #include "publisher-client/event_queue.h"
+#include "publisher-client/private_thread.h"
 #include "publisher-client/sender.h"
 
 namespace notifications {
@@ -30,6 +24,7 @@ using publishing::Coalescer;
 using publishing::EventQueue;
 using publishing::LinkState;
 using publishing::PendingMetric;
+using publishing::PrivateThread;
 using publishing::Sender;
 
 namespace {
@@ -93,71 +88,6 @@ std::string problem_of(const Envelope& envelope) {
   return "";
 }
 
-// Loop is the private thread and its io_context.
-//
-// The thread owns the io_context together with the Worker, because destroying an io_context waits
-// for a name lookup that hangs, and the program must not: in that case the thread is left to
-// itself until the lookup gives up.
-class Loop {
- public:
-  Loop() : shared_(std::make_shared<Shared>()) {}
-
-  boost::asio::io_context& io() { return shared_->io; }
-
-  // The thread takes no signal: the program's own threads handle those.
-  void start() {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    try {
-      thread_ = std::thread([shared = shared_]() mutable { run(std::move(shared)); });
-    } catch (...) {
-      pthread_sigmask(SIG_SETMASK, &before, nullptr);
-      throw;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "notif-publisher");
-  }
-
-  bool runs_here() const { return std::this_thread::get_id() == thread_.get_id(); }
-
-  // Returns when nothing runs on the thread any more. Requires: io().stop() was or will be called.
-  void wait() { shared_->ran.get_future().wait(); }
-
-  // Ends the thread. Requires: wait() returned, and what uses io() is gone.
-  void end() {
-    constexpr std::chrono::milliseconds kPatience{200};
-    std::future<void> ended = shared_->ended->get_future();
-    shared_->released.set_value();
-    shared_.reset();
-    ended.wait_for(kPatience) == std::future_status::ready ? thread_.join() : thread_.detach();
-  }
-
- private:
-  struct Shared {
-    boost::asio::io_context io{1};
-    std::promise<void> ran;
-    std::promise<void> released;
-    std::shared_ptr<std::promise<void>> ended = std::make_shared<std::promise<void>>();
-  };
-
-  static void run(std::shared_ptr<Shared> shared) {
-    {
-      const auto work = boost::asio::make_work_guard(shared->io);
-      shared->io.run();
-    }
-    shared->ran.set_value();
-    shared->released.get_future().wait();
-    const auto ended = shared->ended;
-    shared.reset();
-    ended->set_value();
-  }
-
-  std::shared_ptr<Shared> shared_;
-  std::thread thread_;
-};
-
 }  // namespace
 
 // Worker is the publisher behind its header: the admission of events on the callers' threads, and
@@ -168,15 +98,15 @@ class Publisher::Worker {
       : options_(checked(std::move(options))),
         queue_({options_.max_queued_events, options_.max_queued_bytes}, options_.coalesce_interval,
                [this] { wake(); }),
-        sender_(std::in_place, loop_.io(), sender_options(options_), link_, queue_) {
-    boost::asio::post(loop_.io(), [this] { sender_->start(); });
-    loop_.start();
+        sender_(std::in_place, thread_.io(), sender_options(options_), link_, queue_) {
+    boost::asio::post(thread_.io(), [this] { sender_->start(); });
+    thread_.start();
   }
 
   ~Worker() {
     close();
     sender_.reset();
-    loop_.end();
+    thread_.end();
   }
 
   Receipt accept(BuildResult built, OnDelivery on_delivery) {
@@ -198,7 +128,7 @@ class Publisher::Worker {
   }
 
   bool flush(std::chrono::steady_clock::time_point deadline) {
-    if (loop_.runs_here()) return queue_.idle();
+    if (thread_.runs_here()) return queue_.idle();
     return queue_.flush(deadline);
   }
 
@@ -207,11 +137,11 @@ class Publisher::Worker {
     if (std::exchange(closed_, true)) return;
     queue_.close();
     queue_.flush(std::chrono::steady_clock::now() + options_.close_timeout);
-    boost::asio::post(loop_.io(), [this] {
+    boost::asio::post(thread_.io(), [this] {
       sender_->stop();
-      loop_.io().stop();
+      thread_.io().stop();
     });
-    loop_.wait();
+    thread_.wait_until_stopped();
   }
 
   Counters counters() const {
@@ -223,8 +153,8 @@ class Publisher::Worker {
 
  private:
   void wake() {
-    // After close() nobody runs it, and it goes away with the loop.
-    boost::asio::post(loop_.io(), [this] { sender_->wake(); });
+    // After close() nobody runs it, and it goes away with the io_context.
+    boost::asio::post(thread_.io(), [this] { sender_->wake(); });
   }
 
   PendingMetric envelope_of(BuiltEvent built, OnDelivery on_delivery) {
@@ -267,7 +197,7 @@ class Publisher::Worker {
   // Constant after construction.
   const Options options_;
 
-  Loop loop_;
+  PrivateThread thread_;
   LinkState link_;
   EventQueue queue_;
   std::optional<Sender> sender_;  // private thread only

@@ -157,6 +157,7 @@ TEST_F(PublisherDelivery, KeepsTheOrderOfEachOfSeveralThreads) {
   constexpr int kEach = 2'000;
   Publisher publisher(options());
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&publisher, t] {
       for (int i = 0; i < kEach; ++i) publish_number(publisher, t * kEach + i);

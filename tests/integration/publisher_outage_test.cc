@@ -9,6 +9,7 @@
 #include <future>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,9 +37,10 @@ class SilentServer {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     auto* generic = reinterpret_cast<sockaddr*>(&address);
     socklen_t size = sizeof address;
-    ::bind(listener_, generic, size);
-    ::listen(listener_, 8);
-    ::getsockname(listener_, generic, &size);
+    if (::bind(listener_, generic, size) != 0 || ::listen(listener_, 8) != 0 ||
+        ::getsockname(listener_, generic, &size) != 0) {
+      throw std::runtime_error("no loopback port to listen on");
+    }
     port_ = ntohs(address.sin_port);
     thread_ = std::thread([this] { serve(); });
   }
@@ -278,6 +280,7 @@ TEST_F(PublisherOutage, EveryAcceptedEventIsReportedWhenOtherThreadsPublishDurin
   Publisher publisher(options_for(redis.url()));
   std::atomic<std::size_t> accepted = 0;
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&] {
       while (publish_number(publisher, 1, deliveries_.callback())) ++accepted;

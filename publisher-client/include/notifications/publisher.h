@@ -171,8 +171,9 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
   bool flush(std::chrono::steady_clock::time_point deadline);
   bool flush(std::chrono::milliseconds timeout);
 
-  // Takes no more events, flushes for at most `close_timeout`, then reports the rest as kUnknown
-  // or kNotSent and ends the thread. Harmless if repeated. Must not be called from a callback.
+  // Takes no more events, flushes for at most `close_timeout`, then closes the connection and
+  // reports the rest as kUnknown or kNotSent; no callback is made after it returns. Harmless if
+  // repeated. Must not be called from a callback.
   void close();
 
   Counters counters() const;

@@ -30,6 +30,7 @@ class CoalescerTest : public testing::Test {
 
   static std::vector<std::string> values(const std::vector<PendingMetric>& metrics) {
     std::vector<std::string> values;
+    values.reserve(metrics.size());
     for (const PendingMetric& one : metrics) values.push_back(one.envelope.payload);
     return values;
   }

@@ -58,7 +58,7 @@ class EventQueueTest : public testing::Test {
     for (QueuedEvent& ready : work.ready) held_.push_back(std::move(ready));
     for (PendingMetric& metric : work.due) held_.push_back(std::move(metric.event));
     for (const QueuedEvent& one : held_) ids.push_back(one.id);
-    for (QueuedEvent& old : work.superseded) report(std::move(old), Status::kSuperseded);
+    for (const QueuedEvent& old : work.superseded) report(old, Status::kSuperseded);
     next_due_ = work.next_due;
     return ids;
   }
