@@ -221,7 +221,7 @@ TEST(FrameParser, ChecksUtf8OverTheWholeMessage) {
 TEST(FrameParser, BoundsTheNumberOfFragments) {
   std::string most = first_part("");
   for (int i = 2; i < FrameParser::kMaxFragments; ++i) most += middle_part("");
-  EXPECT_EQ(parse(most + last_part("x")), Events{"text x"});
+  EXPECT_EQ(parse(most + last_part("x") + most + last_part("y")), (Events{"text x", "text y"}));
   EXPECT_EQ(parse(most + middle_part("") + last_part("x")),
             Events{"error 1008 too_many_fragments"});
 }
