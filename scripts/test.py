@@ -12,6 +12,7 @@ only if tests ran and none failed. Complete logs: build/test-logs/.
 
 import argparse
 import os
+import signal
 import sys
 import threading
 import time
@@ -210,12 +211,16 @@ def main() -> int:
         return 0
     LOGS.mkdir(parents=True, exist_ok=True)
     (LOGS / "summary.txt").unlink(missing_ok=True)
-    try:
-        return Run(choose(table, options.only, options.group)).run()
-    except KeyboardInterrupt:
-        process.stop_all()
-        print("interrupted", file=sys.stderr)
-        os._exit(130)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return Run(choose(table, options.only, options.group)).run()
+
+
+def stop(number: int, _frame) -> None:
+    """Ends the run at once: neither its threads nor what they started may go on."""
+    process.stop_all()
+    print("interrupted", file=sys.stderr)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

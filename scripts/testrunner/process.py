@@ -55,6 +55,8 @@ def stop_all() -> None:
     """Ends whatever `run` has under way in any thread: for an interrupted run."""
     for child in list(_running):
         child.terminate()
+    for child in list(_running):
+        child.wait()
 
 
 def _exit_text(code: int) -> str:

@@ -1,7 +1,9 @@
 """The kinds of suites: each runs and returns its tally."""
 
+import functools
 import os
 import pathlib
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -83,14 +85,25 @@ class NodeSuite(Suite):
     folder: str = ""
 
     def run_tests(self) -> Tally:
-        files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / self.folder).glob("*.test.mjs"))
+        found = (ROOT / self.folder).glob("*.test.mjs")
+        files = sorted(str(path.relative_to(ROOT)) for path in found)
         if not files:
             missing = Tally()
             missing.fail(f"no *.test.mjs in {self.folder}")
             return missing
-        ended = process.run(["node", "--test", "--test-reporter=tap", *files], log=self.log_path(),
-                            seconds=self.seconds, env=self.environment(), cwd=ROOT)
+        options = ["--test", "--test-reporter=tap"]
+        # A hook that failed leaves programs running, which would hold the file until the deadline.
+        if _node_knows("--test-force-exit"):
+            options.append("--test-force-exit")
+        ended = process.run(["node", *options, *files], log=self.log_path(), seconds=self.seconds,
+                            env=self.environment(), cwd=ROOT)
         return tally.from_tap(ended.log, ended.exit_text)
+
+
+@functools.cache
+def _node_knows(option: str) -> bool:
+    listing = subprocess.run(["node", "--help"], capture_output=True, text=True, check=False)
+    return option in listing.stdout
 
 
 @dataclass
@@ -114,7 +127,7 @@ class CheckSuite(Suite):
 
 @dataclass
 class FuzzSuite(Suite):
-    """Each libFuzzer program for `each_seconds`, from the seeds and past crashers kept in tests/fuzz.
+    """Each libFuzzer program for `each_seconds`, from the seeds and past crashers in tests/fuzz.
 
     What it learns is kept in build/fuzz-corpus, what breaks it in build/fuzz-artifacts.
     """

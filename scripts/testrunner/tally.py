@@ -152,5 +152,7 @@ def excerpt(log: str, size: int = 60) -> str:
     lines = log.splitlines()
     for number, line in enumerate(lines):
         if re.search(r"(ERROR|WARNING): \w+Sanitizer|runtime error:", line):
-            return "\n".join(lines[number : number + size])
+            # What follows the summary is a dump of shadow memory.
+            end = next((n + 1 for n in range(number, len(lines)) if "SUMMARY: " in lines[n]), None)
+            return "\n".join(lines[number : min(end or number + size, number + size)])
     return "\n".join(lines[-size // 2 :])

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import tempfile
 
-# Lowest first: a file includes only files of its own layer and of lower ones. The first pattern that
-# matches a path decides; a file that matches none is an error, so that a new one is given its place.
+# Lowest first: a file includes only files of its own layer and of lower ones. The first pattern
+# that matches a path decides; a file that matches none is an error: a new one is given its place.
 LAYERS = [
     ("words", [
         "core/envelope.*", "core/room.*", "core/position.*", "core/error.*", "core/result.*",
@@ -30,7 +30,8 @@ LAYERS = [
         "edge/websocket/*", "edge/engineio/*", "edge/socketio/*", "edge/sse/*",
     ]),
     ("state", [
-        "core/hub.*", "core/room_interest.*", "core/outbound_queue.*", "core/replay_gate.*", "core/replay_window.*",
+        "core/hub.*", "core/room_interest.*", "core/outbound_queue.*", "core/replay_gate.*",
+        "core/replay_window.*",
         "core/timer_wheel.*",
     ]),
     ("ports", ["core/broker.*", "core/journal.*"]),

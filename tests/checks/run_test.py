@@ -81,7 +81,7 @@ class Run(unittest.TestCase):
         server = demo.find(r"--server (\S+)")
         stream = subprocess.Popen(
             [ROOT / "build/bin/notifyctl", "--server", server, "stream", "--room", "*"],
-            stdout=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         guard = threading.Timer(SECONDS, stream.kill)
         guard.start()
         try:
