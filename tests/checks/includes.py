@@ -17,7 +17,7 @@ LAYERS = [
     ("words", [
         "core/envelope.*", "core/room.*", "core/position.*", "core/error.*", "core/result.*",
         "core/close_reason.*", "core/clock.*", "core/uuid.*", "core/string_map.*",
-        "core/utf8.*", "core/time.*", "core/duration.*",
+        "core/journal_options.*",
         # Not state: call sites of every layer log and count.
         "core/log.h", "core/metrics.h",
     ]),
