@@ -117,7 +117,7 @@ test('http: HTTP/1.0 without keep-alive is closed after the answer', {
 });
 for (const [name, bytes] of Object.entries({
   'nonsense': 'nonsense\r\n\r\n', 'a bad version': 'GET / HTTP/9.9\r\nHost: a\r\n\r\n', 'a header without colon': 'GET / HTTP/1.1\r\nHost: a\r\nbroken\r\n\r\n',
-  'a TLS hello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', 'a space in a header name': 'GET / HTTP/1.1\r\nHo st: a\r\n\r\n',
+  'a TLS hello': '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n',
   'a bad chunk': 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n',
 })) {
   test(`http: ${name} is refused with 400 or a close`, {
@@ -161,7 +161,13 @@ for (const target of ['/socket.io/', '/socket.io/?EIO=4', '/socket.io/?EIO=4&tra
   upgrade(`target ${target} is refused`, { target }, closed);
 }
 for (const eio of ['EIO=3&', '', 'EIO=5&', 'EIO=4x&', 'EIO=&', 'EIO=4&EIO=3&', 'EIO=%204&']) {
-  upgrade(`protocol version ${eio || '(none)'} is refused`, { target: `/socket.io/?${eio}transport=websocket` }, closed);
+  upgrade(`protocol version ${eio || '(none)'} is refused`, { target: `/socket.io/?${eio}transport=websocket` }, {
+    ...closed,
+    differs: {
+      why: 'the stock server completes the upgrade and then writes an HTTP refusal into the WebSocket stream; the edge may leave out the first part',
+      edge: (stock, edge) => (edge[0] === stock[0] ? stock : stock.slice(stock.indexOf('http 400 Bad Request'))),
+    },
+  });
 }
 for (const [name, value] of [['upper case', 'WEBSOCKET'], ['mixed case', 'WebSocket']]) {
   upgrade(`Upgrade in ${name}`, { headers: replace('Upgrade', value) }, open);

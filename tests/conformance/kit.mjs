@@ -14,7 +14,8 @@ export const cases = [];
 //   ends:    'open' or 'closed' (by the server); undefined: not stated
 //   server:  which settings: 'default', 'lively' (short heartbeat), 'impatient' (short connect
 //            timeout), 'narrow' (small maximum payload)
-//   play:    async (raw, {publish, target}) => …
+//   play:    async (raw, {publish, witness, room, target}) => …; `room` is the case's own; witness(room)
+//            gives a function that waits until another client of the server has heard an event
 //   differs: {why, edge: (lines) => expected lines or true}: where the edge is meant to differ from
 //            the stock server; `lines` are the stock server's
 export function test(name, spec) {
@@ -45,12 +46,21 @@ const BARRIER = '987654321';
 // Plays one case against the server at `port`: {lines, ends}.
 export async function play(one, port, context) {
   const raw = await RawSocket.connect(port);
+  const witnesses = [];
+  const witness = async (room) => {
+    const other = await RawSocket.connect(port);
+    witnesses.push(other);
+    await other.connect();
+    other.send(`421["subscribe",{"room":"${room}"}]`);
+    await other.receive('431[');
+    return (event) => other.receive(`42["${event}"`);
+  };
   try {
     if (one.at === 'open') await raw.open();
     if (one.at === 'connected') await raw.connect();
     raw.lines.length = 0;
     raw.joined = one.at === 'connected';
-    await one.play(raw, { ...context, room: `thread:case-${one.index}` });
+    await one.play(raw, { ...context, witness, room: `thread:case-${one.index}` });
     if (one.at !== 'tcp' || raw.lines[0]?.startsWith('http 101')) await settle(raw);
     const ends = raw.ended || raw.closing ? 'closed' : 'open';
     const speaksWebSocket = one.at !== 'tcp' || raw.lines[0]?.startsWith('http 101');
@@ -63,6 +73,7 @@ export async function play(one, port, context) {
     throw error;
   } finally {
     raw.destroy();
+    for (const other of witnesses) other.destroy();
   }
 }
 

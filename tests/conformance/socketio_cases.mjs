@@ -95,7 +95,8 @@ test('disconnect: a later CONNECT has a new sid', {
 });
 test('disconnect: a later CONNECT has no rooms', {
   ...open,
-  async play(raw, { publish, room }) {
+  async play(raw, { publish, room, witness }) {
+    const heard = await witness(room);
     raw.send(`421["subscribe",{"rooms":["${room}","threads"]}]`);
     await raw.receive('431[');
     raw.send('41');
@@ -103,6 +104,7 @@ test('disconnect: a later CONNECT has no rooms', {
     raw.send('40');
     await raw.receive('40{');
     await publish([room], 'lost', 1);
+    await heard('lost');
     raw.send(`422["subscribe",{"room":"${room}"}]`);
     await raw.receive('432[');
     await publish([room], 'found', 2);
@@ -111,13 +113,15 @@ test('disconnect: a later CONNECT has no rooms', {
 });
 test('disconnect: no event afterwards', {
   ...open,
-  async play(raw, { publish, room }) {
+  async play(raw, { publish, room, witness }) {
+    const heard = await witness(room);
     raw.send(`421["subscribe",{"room":"${room}"}]`);
     await raw.receive('431[');
     raw.joined = false;
     raw.send('41');
     await raw.sync();
     await publish([room], 'lost', 1);
+    await heard('lost');
   },
 });
 
