@@ -1,6 +1,7 @@
 #include "server/grpc_server.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -28,6 +29,16 @@ void silence_libraries() {
   if (std::getenv("GRPC_VERBOSITY") != nullptr) return;
   gpr_set_log_function([](gpr_log_func_args*) {});
   google::protobuf::SetLogHandler(nullptr);
+}
+
+// gRPC ends with its last user, and then waits up to 10 s for a poller of its own if a large write
+// was cut just before: longer than a drain may take. So it stays up until the process ends.
+void keep_grpc_up() {
+  static const bool kept = [] {
+    grpc_init();
+    return true;
+  }();
+  static_cast<void>(kept);
 }
 
 // gRPC does not say why it could not listen: try it, and see.
@@ -72,6 +83,7 @@ GrpcServer::~GrpcServer() { stop(); }
 
 std::optional<std::string> GrpcServer::open() {
   silence_libraries();
+  keep_grpc_up();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;

@@ -1,0 +1,112 @@
+// notifyctl: the operators' command line.
+
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "server/notifyctl/commands.h"
+
+namespace notifications::notifyctl {
+namespace {
+
+const Command* const kCommands[] = {&kPublishCommand, &kStreamCommand, &kDemoCommand,
+                                    &kHealthCommand};
+
+constexpr Flag kCommonFlags[] = {
+    {"server", "HOST:PORT", "the gRPC front [127.0.0.1:50051] (env NOTIFICATIONS_SERVER)"},
+    {"timeout", "TIME", "the longest to wait for an answer [10s]"},
+};
+
+std::string usage(const Command* only) {
+  std::string out = "Usage: notifyctl [--server HOST:PORT] COMMAND [flags]\n";
+  for (const Command* command : kCommands) {
+    if (only != nullptr && command != only) continue;
+    out += "\n" + std::string(command->name) + ": " + std::string(command->summary) + "\n" +
+           describe(command->flags);
+  }
+  return out + "\nEvery command:\n" + describe(kCommonFlags) +
+         "  --help                    this text\n"
+         "\n"
+         "Exit codes:\n"
+         "  0  done; also when SIGINT or SIGTERM ends stream or demo\n"
+         "  1  refused or failed; health: NOT_SERVING\n"
+         "  2  bad usage\n"
+         "  3  server or broker not reachable, or no answer in time\n"
+         "  4  the server ended the stream\n";
+}
+
+const Command* find_command(std::string_view name) {
+  const auto found = std::find_if(std::begin(kCommands), std::end(kCommands),
+                                  [&](const Command* command) { return command->name == name; });
+  return found == std::end(kCommands) ? nullptr : *found;
+}
+
+// The command is the first word that is neither a flag nor the value of a common one, so that
+// `notifyctl --server a:1 stream` works as well.
+std::size_t command_index(const std::vector<std::string_view>& words) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == "--server" || words[i] == "--timeout")
+      ++i;
+    else if (words[i].substr(0, 1) != "-")
+      return i;
+  }
+  return words.size();
+}
+
+Outcome dispatch(std::vector<std::string_view> words) {
+  const std::size_t index = command_index(words);
+  const Command* command = index < words.size() ? find_command(words[index]) : nullptr;
+  if (std::find(words.begin(), words.end(), "--help") != words.end()) {
+    std::fputs(usage(command).c_str(), stdout);
+    return {};
+  }
+  if (words.empty()) {
+    std::fputs(usage(nullptr).c_str(), stderr);
+    return {kBadUsage, ""};
+  }
+  if (index == words.size()) return {kBadUsage, "a command is missing; see --help"};
+  if (command == nullptr)
+    return {kBadUsage,
+            "unknown command \"" + std::string(words[index].substr(0, 100)) + "\"; see --help"};
+  words.erase(words.begin() + static_cast<std::ptrdiff_t>(index));
+  std::vector<Flag> flags(command->flags.begin(), command->flags.end());
+  flags.insert(flags.end(), std::begin(kCommonFlags), std::end(kCommonFlags));
+  const auto arguments = Arguments::parse(flags, words);
+  if (!arguments) return bad_usage(arguments.error());
+  StopSignal stop(command->interrupted);
+  return command->run(*arguments, stop);
+}
+
+}  // namespace
+
+std::span<const Flag> common_flags() { return kCommonFlags; }
+
+Result<CommonFlags, UsageError> read_common(const Arguments& arguments) {
+  const char* environment = std::getenv("NOTIFICATIONS_SERVER");
+  const bool set = environment != nullptr && *environment != '\0';
+  const auto timeout = arguments.duration("timeout", std::chrono::seconds(10));
+  if (!timeout) return timeout.error();
+  return CommonFlags{arguments.get("server", set ? environment : "127.0.0.1:50051"), *timeout};
+}
+
+}  // namespace notifications::notifyctl
+
+int main(int argc, char** argv) {
+  using namespace notifications::notifyctl;
+  // The libraries' own lines would stand between ours.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+    gpr_set_log_function([](gpr_log_func_args*) {});
+    google::protobuf::SetLogHandler(nullptr);
+  }
+  // A reader that went away is seen where its output is written.
+  std::signal(SIGPIPE, SIG_IGN);
+  const Outcome outcome = dispatch({argv + 1, argv + argc});
+  if (!outcome.message.empty()) std::fprintf(stderr, "notifyctl: %s\n", outcome.message.c_str());
+  return outcome.code;
+}
