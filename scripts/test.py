@@ -28,6 +28,9 @@ PYTHON = "/usr/bin/python3"  # Debian's, which sees the packages that apt instal
 RELEASE, ASAN, TSAN, FUZZ = Tree("release"), Tree("asan"), Tree("tsan"), Tree("fuzz")
 FUZZ.targets = ["fuzzers"]
 
+PROGRAMS = ["notifications-edge", "notifications-server", "notifications-gateway", "notifyctl",
+            "publish-example"]
+
 CHECKS = [
     ("runner-self-test", [PYTHON, "tests/checks/runner_test.py"]),
     ("includes-self-test", [PYTHON, "tests/checks/includes.py", "--self-test"]),
@@ -49,10 +52,10 @@ def suites() -> list[Suite]:
         GtestSuite("contract", RELEASE, 600, program="contract_tests"),
         GtestSuite("integration", RELEASE, 600, program="integration_tests"),
         GtestSuite("integration-grpc", RELEASE, 600, program="integration_grpc_tests"),
-        CheckSuite("run", RELEASE, 300, targets=["all"],
+        CheckSuite("run", RELEASE, 300, targets=PROGRAMS,
                    checks=[("run", [PYTHON, "tests/checks/run_test.py"])]),
-        NodeSuite("conformance", RELEASE, 900, folder="tests/conformance"),
-        NodeSuite("e2e", RELEASE, 1200, folder="tests/e2e"),
+        NodeSuite("conformance", RELEASE, 900, targets=PROGRAMS, folder="tests/conformance"),
+        NodeSuite("e2e", RELEASE, 1200, targets=PROGRAMS, folder="tests/e2e"),
         GtestSuite("asan-unit", ASAN, 600, program="unit_tests"),
         GtestSuite("asan-unit-server", ASAN, 600, program="unit_server_tests"),
         GtestSuite("asan-contract", ASAN, 900, program="contract_tests"),
@@ -67,14 +70,14 @@ def suites() -> list[Suite]:
         GtestSuite("tsan-unit-server", TSAN, 900, "sanitizers", program="unit_server_tests"),
         GtestSuite("tsan-integration-grpc", TSAN, 900, "sanitizers",
                    program="integration_grpc_tests"),
-        NodeSuite("asan-e2e", ASAN, 2400, "sanitizers", ["all"], folder="tests/e2e"),
-        NodeSuite("asan-conformance", ASAN, 2400, "sanitizers", ["all"],
+        NodeSuite("asan-e2e", ASAN, 2400, "sanitizers", PROGRAMS, folder="tests/e2e"),
+        NodeSuite("asan-conformance", ASAN, 2400, "sanitizers", PROGRAMS,
                   folder="tests/conformance"),
-        NodeSuite("tsan-e2e", TSAN, 2400, "sanitizers", ["all"], folder="tests/e2e"),
-        NodeSuite("tsan-conformance", TSAN, 2400, "sanitizers", ["all"],
+        NodeSuite("tsan-e2e", TSAN, 2400, "sanitizers", PROGRAMS, folder="tests/e2e"),
+        NodeSuite("tsan-conformance", TSAN, 2400, "sanitizers", PROGRAMS,
                   folder="tests/conformance"),
 
-        NodeSuite("long", RELEASE, 1800, "long", folder="tests/e2e/long"),
+        NodeSuite("long", RELEASE, 1800, "long", PROGRAMS, folder="tests/e2e/long"),
     ]
 
 
