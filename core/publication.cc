@@ -9,6 +9,7 @@ Publication::Publication(Envelope envelope, std::string text, std::string positi
     : envelope_(std::move(envelope)),
       text_(std::move(text)),
       position_(std::move(position)),
+      stream_id_(parse_position(position_).value_or(Position{}).id),
       received_at_(received_at) {}
 
 std::string_view Publication::frame(WireFormat format, Encoder encode) const {

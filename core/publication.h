@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/envelope.h"
+#include "core/position.h"
 
 namespace notifications {
 
@@ -32,6 +33,8 @@ class Publication {
   const Envelope& envelope() const { return envelope_; }
   const std::string& text() const { return text_; }
   const std::string& position() const { return position_; }
+  // The id within the position; 0-0 with the journal off.
+  const StreamId& stream_id() const { return stream_id_; }
   // When the broker handed it to this process.
   std::chrono::steady_clock::time_point received_at() const { return received_at_; }
 
@@ -51,6 +54,7 @@ class Publication {
   Envelope envelope_;
   std::string text_;
   std::string position_;
+  StreamId stream_id_;
   std::chrono::steady_clock::time_point received_at_;
   // Each written once under its once_flag.
   mutable std::array<Frame, kWireFormats> frames_;

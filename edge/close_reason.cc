@@ -17,7 +17,7 @@ struct Row {
   CloseFrame frame;
 };
 
-constexpr std::array<Row, 9> kRows = {{
+constexpr std::array<Row, 12> kRows = {{
     {CloseReason::kClientClosed, "client_closed", {}},
     {CloseReason::kClientGone, "client_gone", {}},
     {CloseReason::kNetworkError, "network_error", {}},
@@ -31,6 +31,9 @@ constexpr std::array<Row, 9> kRows = {{
      {true, CloseCode::kPolicyViolation, "slow consumer"}},
     {CloseReason::kRateLimit, "rate_limit", {true, CloseCode::kPolicyViolation, "rate limit"}},
     {CloseReason::kDraining, "draining", {true, CloseCode::kGoingAway, "draining"}},
+    {CloseReason::kTakeover, "takeover", {true, CloseCode::kPolicyViolation, "taken over"}},
+    {CloseReason::kGap, "gap", {true, CloseCode::kTryAgainLater, "gap"}},
+    {CloseReason::kStoreAway, "store_away", {true, CloseCode::kTryAgainLater, "try again later"}},
 }};
 
 constexpr int kFirstFrameError = static_cast<int>(kRows.size());

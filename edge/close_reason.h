@@ -23,10 +23,13 @@ enum class CloseReason : std::uint16_t {
   kWriteTimeout = 401,    // data waited without progress for --write_timeout
   kRateLimit = 402,       // too many messages
   kDraining = 500,        // the process is stopping
+  kTakeover = 501,        // the session came back on another connection
+  kGap = 502,             // events were missed for good: the client starts afresh
+  kStoreAway = 503,       // the session's record could not be written
 };
 
 // Every reason there is, as one index from 0 to kCloseReasons - 1: for counters.
-inline constexpr int kCloseReasons = 9 + websocket::kFrameErrors + socketio::kViolations;
+inline constexpr int kCloseReasons = 12 + websocket::kFrameErrors + socketio::kViolations;
 int index(CloseReason reason);
 CloseReason close_reason(int index);
 

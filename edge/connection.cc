@@ -11,6 +11,8 @@ Connection::Connection(EdgeShard& shard, Socket socket, std::uint64_t id)
 
 Connection::~Connection() = default;
 
+void Connection::on_gap(const Position&, const Position&) {}
+
 void Connection::wait_readable() {
   socket_.async_wait(Socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& error) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/position.h"
 #include "core/runtime/timer_wheel.h"
 
 namespace notifications::edge {
@@ -27,6 +28,8 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
 
   // Ends the connection in an orderly way because the process stops: flush, say so, close.
   virtual void drain() = 0;
+  // Between the two positions events may be missing, for everybody (journal on).
+  virtual void on_gap(const Position& after, const Position& resumes_at);
   // Closes the socket now.
   virtual void abort() = 0;
 

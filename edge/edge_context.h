@@ -7,6 +7,8 @@
 
 #include "core/log.h"
 #include "core/metrics.h"
+#include "core/runtime/replayer.h"
+#include "core/runtime/sessions.h"
 #include "core/settings.h"
 #include "edge/close_reason.h"
 #include "edge/engineio/request.h"
@@ -45,6 +47,9 @@ struct EdgeContext {
 
   const Settings& settings;
   Log& log;
+  // With the journal on; else null. Set before the shards run.
+  Replayer* replayer = nullptr;
+  Sessions* sessions = nullptr;
   EdgeMetrics metrics;
   const socketio::Session::Options session_options;
   const engineio::OriginPolicy origins;

@@ -10,8 +10,20 @@ EdgeFront::EdgeFront(Process& process)
       context_(process.settings(), process.log(), process.metrics()),
       listener_(process.shards().front()->io(), context_,
                 [this](int fd, bool overloaded) { assign(fd, overloaded); }) {
+  context_.replayer = process.replayer();
+  context_.sessions = process.sessions();
   for (const auto& shard : process.shards()) {
     shards_.push_back(std::make_unique<EdgeShard>(*shard, context_));
+  }
+  if (Journal* journal = process.broker().journal()) {
+    // On the broker's thread.
+    journal->on_taken([this](std::string_view pid, std::uint64_t generation) {
+      for (const auto& shard : shards_) {
+        shard->shard().post([&edge = *shard, pid = std::string(pid), generation] {
+          edge.on_taken(pid, generation);
+        });
+      }
+    });
   }
 }
 

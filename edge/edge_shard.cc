@@ -15,7 +15,11 @@ constexpr std::size_t kReadBuffer = 64 * 1024;
 }  // namespace
 
 EdgeShard::EdgeShard(Shard& shard, EdgeContext& context)
-    : shard_(shard), context_(context), read_buffer_(kReadBuffer), drain_timer_(shard.io()) {}
+    : shard_(shard), context_(context), read_buffer_(kReadBuffer), drain_timer_(shard.io()) {
+  shard.on_gap([this](const Position& after, const Position& resumes_at) {
+    for (const auto& connection : connections_) connection->on_gap(after, resumes_at);
+  });
+}
 
 EdgeShard::~EdgeShard() { abort_all(); }
 
@@ -50,6 +54,25 @@ void EdgeShard::remove(Connection& connection) {
   connections_[index]->register_index_ = index;
   connections_.pop_back();
   if (draining_ && connections_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void EdgeShard::remember(Recovery& session) { sessions_[session.pid()] = session.weak_from_this(); }
+
+void EdgeShard::forget(const Recovery& session) {
+  const auto found = sessions_.find(session.pid());
+  if (found == sessions_.end()) return;
+  // The same session may stand here anew, on another connection.
+  const auto held = found->second.lock();
+  if (held == nullptr || held.get() == &session) sessions_.erase(found);
+}
+
+void EdgeShard::on_taken(std::string_view pid, std::uint64_t generation) {
+  const auto found = sessions_.find(pid);
+  if (found == sessions_.end()) return;
+  const auto session = found->second.lock();
+  if (session == nullptr || session->generation() >= generation) return;
+  sessions_.erase(found);
+  session->let_go();
 }
 
 void EdgeShard::drain(std::chrono::milliseconds period, std::function<void()> done) {

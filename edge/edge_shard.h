@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "core/runtime/shard.h"
+#include "core/string_map.h"
 #include "edge/connection.h"
 #include "edge/edge_context.h"
+#include "edge/recovery.h"
 
 namespace notifications::edge {
 
@@ -33,6 +35,12 @@ class EdgeShard {
   void remove(Connection& connection);
   std::size_t size() const { return connections_.size(); }
 
+  // With the journal on: finds a session by its pid, for whoever takes it over elsewhere.
+  void remember(Recovery& session);
+  void forget(const Recovery& session);
+  // Another connection took the session over with this generation: lets go of an older one.
+  void on_taken(std::string_view pid, std::uint64_t generation);
+
   // What every connection reads into, one at a time; its content is gone after the turn.
   std::span<char> read_buffer() { return read_buffer_; }
 
@@ -52,6 +60,7 @@ class EdgeShard {
   // This shard only.
   std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<char> read_buffer_;
+  StringMap<std::weak_ptr<Recovery>> sessions_;
   // Set while draining: when each connection is due, soonest last.
   struct Due {
     Shard::Clock::time_point when;

@@ -53,11 +53,7 @@ std::string http_date() {
   return {text, size};
 }
 
-HttpAnswer not_found() {
-  HttpAnswer answer{404, "Not Found", {}, "Not Found\n"};
-  answer.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
-  return answer;
-}
+HttpAnswer not_found() { return {404, "Not Found", {}, ""}; }
 
 bool has_header(const HttpAnswer& answer, std::string_view name) {
   for (const auto& [key, value] : answer.headers) {
@@ -250,16 +246,14 @@ bool HttpConnection::handle_upgrade(const Request& request, std::span<char> rest
   websocket::HandshakeResult handshake =
       websocket::check_handshake({view(request.method_string()), upgrade, key, version, protocol});
   if (!handshake.accepted) return refuse_with(handshake.answer);
-  engineio::append_cors(handshake.answer, context.origins, origin);
-  std::string response = handshake.answer.to_bytes();
+  // A stock server finds out only now, and sends its 101 all the same; a client is better served by
+  // an answer that it can read.
   if (const auto refusal = engineio::check_protocol(checked.query)) {
     context.metrics.handshake_refusals[static_cast<std::size_t>(*refusal)]->add();
-    response += engineio::answer_refused_upgrade(*refusal, context.origins, origin).to_bytes();
-    close_after_write_ = true;
-    write(std::move(response));
-    return true;
+    return refuse_with(engineio::answer_refused_upgrade(*refusal, context.origins, origin));
   }
-  become_websocket(std::move(response), rest);
+  engineio::append_cors(handshake.answer, context.origins, origin);
+  become_websocket(handshake.answer.to_bytes(), rest);
   return false;
 }
 

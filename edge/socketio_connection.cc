@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <random>
 #include <utility>
 
 #include "core/uuid.h"
@@ -16,14 +17,28 @@
 namespace notifications::edge {
 namespace {
 
-using std::chrono::steady_clock;
-
 // How long a client may take to answer our close frame before the socket is closed.
 constexpr std::chrono::seconds kCloseTimeout{3};
+constexpr std::chrono::seconds kLingerTimeout{1};
 constexpr int kSidBytes = 15;  // 20 characters, as a stock server's
 // Reads of one connection in one turn, so that a flood does not hold up the others.
 constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kGather = 64;
+// The next page of the past is asked for when no more than this waits to be written.
+constexpr std::size_t kReplayLowWater = 64 * 1024;
+// Over what time those who must start afresh are sent away.
+constexpr std::chrono::milliseconds kGapSpread{2000};
+
+// How often a session's record is written anew, so that it lives on.
+std::chrono::milliseconds refresh_interval(std::chrono::milliseconds session_ttl) {
+  return std::max(session_ttl / 3, std::chrono::milliseconds(50));
+}
+
+std::chrono::milliseconds jittered(std::chrono::milliseconds most) {
+  static thread_local std::minstd_rand random(std::random_device{}());
+  return std::chrono::milliseconds(
+      std::uniform_int_distribution<std::int64_t>(0, most.count())(random));
+}
 
 // The whole WebSocket frame of an event, header and all: encoded once for all connections.
 std::string encode_frame(const Publication& publication) {
@@ -84,9 +99,11 @@ void SocketIoConnection::on_readable() {
   for (int i = 0; i < kReadsPerTurn && state_ != State::kClosed; ++i) {
     const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
     if (n == 0) {
-      if (state_ == State::kOpen) reason_ = CloseReason::kClientGone;
+      if (state_ == State::kOpen) {
+        reason_ = CloseReason::kClientGone;
+        end_session(reason_);
+      }
       // A client that only ended its half still gets what it is owed.
-      shard_.shard().hub().leave_all(*this);
       state_ = State::kFlushing;
       return flush();
     }
@@ -142,7 +159,7 @@ bool SocketIoConnection::on_pong(std::string_view) {
 void SocketIoConnection::on_close(std::optional<std::uint16_t> code, std::string_view reason) {
   if (state_ == State::kOpen) {
     reason_ = CloseReason::kClientClosed;
-    shard_.shard().hub().leave_all(*this);
+    end_session(reason_);
     queue_.push(websocket::close_frame(code, reason));
   }
   // Both sides have said goodbye, or will have once the queue is written.
@@ -150,15 +167,62 @@ void SocketIoConnection::on_close(std::optional<std::uint16_t> code, std::string
   shard_.shard().mark_dirty(*this);
 }
 
-void SocketIoConnection::on_error(websocket::FrameError error) { close(close_reason(error)); }
+void SocketIoConnection::on_error(websocket::FrameError error) {
+  close(close_reason(error));
+  // A client that cannot frame will not frame an answer: behind our close frame comes the end.
+  half_close_ = true;
+}
 
 // --- Socket.IO ---
 
 void SocketIoConnection::send(std::string packet) { push(websocket::text_frame(packet)); }
 
-void SocketIoConnection::connect(std::string_view) { session_.accept(new_random_id(kSidBytes)); }
+void SocketIoConnection::connect(std::string_view auth) {
+  if (shard_.context().sessions == nullptr) return session_.accept(new_random_id(kSidBytes));
+  if (recovery_ == nullptr)
+    recovery_ = std::make_shared<Recovery>(static_cast<RecoveryPort&>(*this), shard_);
+  recovery_->connect(auth);
+}
 
-void SocketIoConnection::disconnect() { shard_.shard().hub().leave_all(*this); }
+void SocketIoConnection::disconnect() {
+  if (recovery_ != nullptr) return recovery_->disconnect();
+  shard_.shard().hub().leave_all(*this);
+}
+
+void SocketIoConnection::accept(std::string_view sid, std::string_view pid) {
+  session_.accept(sid, pid);
+  const auto ttl = shard_.context().settings.session_ttl;
+  refresh_at_ = shard_.shard().now() + jittered(refresh_interval(ttl));
+  schedule();
+}
+
+void SocketIoConnection::enter(std::string_view room) { shard_.shard().hub().join(*this, room); }
+
+void SocketIoConnection::exit(std::string_view room) { shard_.shard().hub().leave(*this, room); }
+
+bool SocketIoConnection::is_in(std::string_view room) const {
+  return shard_.shard().hub().is_member(*this, room);
+}
+
+void SocketIoConnection::exit_all() { shard_.shard().hub().leave_all(*this); }
+
+std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
+  // A page is pulled when little waits, and is bounded: the consumer's bound does not apply to it.
+  queue_.push(publication, publication->frame(WireFormat::kSocketIo, &encode_frame));
+  shard_.shard().mark_dirty(*this);
+  return queue_.bytes();
+}
+
+void SocketIoConnection::confirm(const socketio::RoomsCommand& command) {
+  if (command.ack_id) send(command.confirmation());
+}
+
+void SocketIoConnection::on_gap(const Position&, const Position&) {
+  if (recovery_ == nullptr || state_ != State::kOpen) return;
+  recovery_->forget();
+  gap_at_ = shard_.shard().now() + jittered(kGapSpread);
+  schedule();
+}
 
 void SocketIoConnection::join(socketio::RoomsCommand command) {
   EdgeContext& context = shard_.context();
@@ -177,16 +241,22 @@ void SocketIoConnection::join(socketio::RoomsCommand command) {
     if (command.ack_id) send(command.refusal("too_many_rooms"));
     return;
   }
-  for (const std::string_view room : rooms) hub.join(*this, room);
   context.metrics.subscribes.add();
+  if (recovery_ != nullptr) {
+    return recovery_->join(std::move(command), {rooms.begin(), rooms.end()});
+  }
+  for (const std::string_view room : rooms) hub.join(*this, room);
   if (command.ack_id) send(command.confirmation());
 }
 
 void SocketIoConnection::leave(socketio::RoomsCommand command) {
-  for (const std::string_view room : distinct(command.rooms)) {
-    shard_.shard().hub().leave(*this, room);
-  }
   shard_.context().metrics.unsubscribes.add();
+  const std::vector<std::string_view> rooms = distinct(command.rooms);
+  if (recovery_ != nullptr) {
+    std::vector<std::string> names(rooms.begin(), rooms.end());
+    return recovery_->leave(std::move(command), std::move(names));
+  }
+  for (const std::string_view room : rooms) shard_.shard().hub().leave(*this, room);
   if (command.ack_id) send(command.confirmation());
 }
 
@@ -203,24 +273,28 @@ bool SocketIoConnection::has_room_for(std::size_t bytes) {
 }
 
 void SocketIoConnection::deliver(const PublicationPtr& publication) {
-  if (state_ != State::kOpen || overflow_) return;
+  if (state_ != State::kOpen || overflow_ || broken_) return;
+  if (recovery_ != nullptr) {
+    if (!recovery_->open()) return;  // part of what is being replayed
+    recovery_->sent(publication->stream_id());
+  }
   const std::string_view frame = publication->frame(WireFormat::kSocketIo, &encode_frame);
   if (has_room_for(frame.size())) {
     queue_.push(publication, frame);
   } else {
     overflow_ = true;
   }
-  if (!blocked_ || overflow_) shard_.shard().mark_dirty(*this);
+  if (!blocked_ || overflow_ || broken_) shard_.shard().mark_dirty(*this);
 }
 
 void SocketIoConnection::push(std::string frame) {
-  if (state_ != State::kOpen || overflow_) return;
+  if (state_ != State::kOpen || overflow_ || broken_) return;
   if (has_room_for(frame.size())) {
     queue_.push(std::move(frame));
   } else {
     overflow_ = true;
   }
-  if (!blocked_ || overflow_) shard_.shard().mark_dirty(*this);
+  if (!blocked_ || overflow_ || broken_) shard_.shard().mark_dirty(*this);
 }
 
 // Writes until the queue is empty or the socket takes no more. Never closes: it runs within
@@ -241,8 +315,7 @@ void SocketIoConnection::write_queued() {
     if (written == size) continue;
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
       queue_.clear();
-      reason_ = state_ == State::kOpen ? CloseReason::kNetworkError : reason_;
-      state_ = State::kFlushing;
+      broken_ = true;
       return;
     }
     blocked_ = true;
@@ -256,8 +329,20 @@ void SocketIoConnection::write_queued() {
 void SocketIoConnection::flush() {
   if (state_ == State::kClosed) return;
   if (overflow_ && state_ == State::kOpen) close(CloseReason::kSlowConsumer);
-  if (!blocked_) write_queued();
-  if (state_ == State::kFlushing && queue_.empty()) finish(reason_);
+  if (!blocked_ && !broken_) write_queued();
+  if (broken_) return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
+  if (state_ == State::kFlushing && queue_.empty()) return finish(reason_);
+  if (half_close_ && state_ == State::kClosing && queue_.empty()) {
+    half_close_ = false;
+    ::shutdown(socket_.native_handle(), SHUT_WR);
+    // What it still sends is read away for a moment: closing at once could reset the connection
+    // before the close frame is read.
+    give_up_at_ = shard_.shard().now() + kLingerTimeout;
+    schedule();
+  }
+  if (recovery_ != nullptr && state_ == State::kOpen && queue_.bytes() <= kReplayLowWater) {
+    recovery_->on_drained();
+  }
 }
 
 void SocketIoConnection::on_writable() {
@@ -273,7 +358,7 @@ void SocketIoConnection::on_writable() {
 void SocketIoConnection::close(CloseReason reason) {
   if (state_ != State::kOpen) return;
   reason_ = reason;
-  shard_.shard().hub().leave_all(*this);
+  end_session(reason);
   const bool slow = reason == CloseReason::kSlowConsumer || reason == CloseReason::kWriteTimeout;
   // A slow consumer gets no more of what it did not take, but it is told why.
   if (slow) {
@@ -288,10 +373,18 @@ void SocketIoConnection::close(CloseReason reason) {
   shard_.shard().mark_dirty(*this);
 }
 
+// The session may come back elsewhere at once: its record gets the last word of this connection.
+void SocketIoConnection::end_session(CloseReason reason) {
+  shard_.shard().hub().leave_all(*this);
+  if (recovery_ == nullptr) return;
+  const bool continues = reason != CloseReason::kTakeover && reason != CloseReason::kGap;
+  if (continues) recovery_->refresh();
+}
+
 void SocketIoConnection::finish(CloseReason reason) {
+  if (state_ == State::kOpen) end_session(reason);
   state_ = State::kClosed;
   reason_ = reason;
-  shard_.shard().hub().leave_all(*this);
   EdgeContext& context = shard_.context();
   context.metrics.disconnects[static_cast<std::size_t>(index(reason))]->add();
   const bool ordinary = static_cast<int>(reason) < static_cast<int>(CloseReason::kPingTimeout);
@@ -303,12 +396,15 @@ void SocketIoConnection::finish(CloseReason reason) {
         {{"connection", id_}, {"reason", name(reason)}, {"code", static_cast<int>(reason)}});
   }
   queue_.clear();
+  recovery_.reset();
   close_socket();
 }
 
 void SocketIoConnection::schedule() {
-  const auto next =
-      state_ == State::kOpen ? std::min(give_up_at_, session_.next_deadline()) : give_up_at_;
+  auto next = give_up_at_;
+  if (state_ == State::kOpen) {
+    next = std::min({next, session_.next_deadline(), refresh_at_, gap_at_});
+  }
   if (next != steady_clock::time_point::max()) shard_.shard().timers().schedule(*this, next);
 }
 
@@ -319,6 +415,11 @@ void SocketIoConnection::on_timer(steady_clock::time_point now) {
       return;
     }
     return finish(reason_);
+  }
+  if (state_ == State::kOpen && now >= gap_at_) return close(CloseReason::kGap);
+  if (state_ == State::kOpen && now >= refresh_at_) {
+    if (recovery_ != nullptr) recovery_->refresh();
+    refresh_at_ = now + refresh_interval(shard_.context().settings.session_ttl);
   }
   if (state_ == State::kOpen) {
     if (const auto expired = session_.on_tick(now)) {

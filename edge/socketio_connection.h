@@ -10,6 +10,7 @@
 #include "edge/close_reason.h"
 #include "edge/connection.h"
 #include "edge/rate_limit.h"
+#include "edge/recovery.h"
 #include "edge/socketio/session.h"
 #include "edge/websocket/frame_parser.h"
 
@@ -26,7 +27,8 @@ class SocketIoConnection final : public Connection,
                                  private Subscriber,
                                  private Flushable,
                                  private websocket::FrameVisitor,
-                                 private socketio::SessionPort {
+                                 private socketio::SessionPort,
+                                 private RecoveryPort {
  public:
   SocketIoConnection(EdgeShard& shard, Socket socket, std::uint64_t id);
   ~SocketIoConnection() override;
@@ -37,8 +39,11 @@ class SocketIoConnection final : public Connection,
 
   void drain() override { close(CloseReason::kDraining); }
   void abort() override;
+  // The client comes back for a fresh session, after a random moment, so that not all come at once.
+  void on_gap(const Position& after, const Position& resumes_at) override;
 
  private:
+  using steady_clock = std::chrono::steady_clock;
   // A connection goes down this list, never up.
   enum class State : std::uint8_t {
     kOpen,
@@ -69,8 +74,18 @@ class SocketIoConnection final : public Connection,
   void join(socketio::RoomsCommand command) override;
   void leave(socketio::RoomsCommand command) override;
   void close(socketio::Violation violation) override;
+  // RecoveryPort
+  void accept(std::string_view sid, std::string_view pid) override;
+  void enter(std::string_view room) override;
+  void exit(std::string_view room) override;
+  bool is_in(std::string_view room) const override;
+  void exit_all() override;
+  std::size_t replay(const PublicationPtr& publication) override;
+  void confirm(const socketio::RoomsCommand& command) override;
+  void end(CloseReason reason) override { close(reason); }
 
   void close(CloseReason reason);
+  void end_session(CloseReason reason);
   void finish(CloseReason reason);
   bool admit_message();
   bool has_room_for(std::size_t bytes);
@@ -84,12 +99,18 @@ class SocketIoConnection final : public Connection,
   socketio::Session session_;
   OutboundQueue queue_;
   RateLimit rate_;
+  std::shared_ptr<Recovery> recovery_;  // with the journal on, else null
+  steady_clock::time_point refresh_at_ = steady_clock::time_point::max();
+  // When a session that cannot be continued is closed.
+  steady_clock::time_point gap_at_ = steady_clock::time_point::max();
   // When the connection is given up: no write progress, or no answer to our close frame.
   std::chrono::steady_clock::time_point give_up_at_ = std::chrono::steady_clock::time_point::max();
   State state_ = State::kOpen;
   CloseReason reason_ = CloseReason::kClientGone;
-  bool blocked_ = false;   // the socket takes no more; on_writable() will come
-  bool overflow_ = false;  // the queue is over its bound: flush() closes as slow
+  bool blocked_ = false;     // the socket takes no more; on_writable() will come
+  bool half_close_ = false;  // end our half once the queue is written
+  bool broken_ = false;      // a write failed: flush() ends the connection
+  bool overflow_ = false;    // the queue is over its bound: flush() closes as slow
 };
 
 }  // namespace notifications::edge

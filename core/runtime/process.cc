@@ -68,6 +68,7 @@ Process::Process(Settings settings)
                                              settings_.replay_window);
   if (Journal* journal = broker_->journal()) {
     replayer_ = std::make_unique<Replayer>(io, *journal, dispatcher_->window(), local, metrics_);
+    sessions_ = std::make_unique<Sessions>(io, *journal, local);
     dispatcher_->on_advanced([this] { replayer_->on_advanced(); });
     head_timer_ = std::make_unique<boost::asio::steady_timer>(io);
   }

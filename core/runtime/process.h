@@ -15,6 +15,7 @@
 #include "core/runtime/dispatcher.h"
 #include "core/runtime/front.h"
 #include "core/runtime/replayer.h"
+#include "core/runtime/sessions.h"
 #include "core/runtime/shard.h"
 #include "core/settings.h"
 
@@ -38,6 +39,7 @@ class Process {
   RoomInterest& interest() { return interest_; }
   // Serves the past; null with the journal off.
   Replayer* replayer() { return replayer_.get(); }
+  Sessions* sessions() { return sessions_.get(); }
   // The shards that serve browsers; at least one.
   const std::vector<std::unique_ptr<Shard>>& shards() const { return shards_; }
 
@@ -75,6 +77,7 @@ class Process {
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Replayer> replayer_;
+  std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<boost::asio::steady_timer> head_timer_;  // on the broker's thread
   std::vector<std::unique_ptr<Front>> fronts_;
   std::unique_ptr<AdminListener> admin_;
