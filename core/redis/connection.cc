@@ -14,6 +14,7 @@
 #include <random>
 #include <utility>
 
+#include "core/redis/lookup.h"
 #include "core/redis/reply_parser.h"
 
 namespace notifications::redis {
@@ -100,16 +101,17 @@ class Connection::Link : public std::enable_shared_from_this<Link>, private Repl
   // All that belongs to one socket; replaced as a whole, so nothing leaks into the next one.
   struct Attempt {
     Attempt(asio::io_context& io, ReplyParser::Sink& sink)
-        : resolver(io), socket(io), deadline(io), parser(sink) {}
+        : socket(io), deadline(io), parser(sink) {}
 
     void close() {
       error_code ignored;
-      resolver.cancel();
+      lookup.forget();
       deadline.cancel();
       socket.close(ignored);
     }
 
-    tcp::resolver resolver;
+    Lookup lookup;
+    Lookup::Endpoints endpoints;  // to try, in this order
     tcp::socket socket;
     asio::steady_timer deadline;
     ReplyParser parser;
@@ -123,7 +125,7 @@ class Connection::Link : public std::enable_shared_from_this<Link>, private Repl
   using AttemptPtr = std::shared_ptr<Attempt>;
 
   void connect();
-  void connect_to(const AttemptPtr& attempt, const tcp::resolver::results_type& endpoints);
+  void connect_to(const AttemptPtr& attempt, Lookup::Endpoints endpoints);
   void log_in();
   void refuse_login(std::string what, const Reply& reply);
   void finish_login(const Reply& reply);
@@ -172,27 +174,24 @@ void Connection::Link::connect() {
     self->drop("no connection to " + self->address() + " within " +
                std::to_string(self->options_.connect_timeout.count()) + " ms");
   });
-  // Addresses skip the resolver: it takes a thread, and its call cannot be cancelled.
+  // Addresses skip the lookup: it takes a thread.
   error_code error;
   const auto literal = asio::ip::make_address(options_.url.host, error);
-  if (!error) {
-    const tcp::endpoint endpoint(literal, options_.url.port);
-    return connect_to(attempt, tcp::resolver::results_type::create(endpoint, "", ""));
-  }
-  attempt->resolver.async_resolve(
-      options_.url.host, std::to_string(options_.url.port),
-      [self = shared_from_this(), attempt](error_code failed, tcp::resolver::results_type found) {
+  if (!error) return connect_to(attempt, {tcp::endpoint(literal, options_.url.port)});
+  attempt->lookup.start(
+      io_, options_.url.host, options_.url.port,
+      [self = shared_from_this(), attempt](std::string failed, Lookup::Endpoints found) {
         if (attempt != self->attempt_) return;
-        if (failed)
-          return self->drop("cannot resolve " + self->options_.url.host + ": " + failed.message());
-        self->connect_to(attempt, found);
+        if (!failed.empty())
+          return self->drop("cannot resolve " + self->options_.url.host + ": " + failed);
+        self->connect_to(attempt, std::move(found));
       });
 }
 
-void Connection::Link::connect_to(const AttemptPtr& attempt,
-                                  const tcp::resolver::results_type& endpoints) {
+void Connection::Link::connect_to(const AttemptPtr& attempt, Lookup::Endpoints endpoints) {
+  attempt->endpoints = std::move(endpoints);
   asio::async_connect(
-      attempt->socket, endpoints,
+      attempt->socket, attempt->endpoints,
       [self = shared_from_this(), attempt](error_code error, const tcp::endpoint&) {
         if (attempt != self->attempt_) return;
         if (error)

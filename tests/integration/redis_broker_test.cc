@@ -12,6 +12,7 @@
 
 #include "tests/support/recorder.h"
 #include "tests/support/redis_server.h"
+#include "tests/support/relay.h"
 
 namespace notifications::test {
 namespace {
@@ -51,6 +52,7 @@ class Lines {
 class RedisBrokerTest : public testing::Test {
  protected:
   static constexpr auto kProbe = 200ms;
+  static constexpr auto kSlack = 150ms;  // for a machine that has other things to do
 
   // Connects with short waits; `url` defaults to the server's.
   void start(const std::string& url = {}) {
@@ -150,6 +152,7 @@ TEST_F(RedisBrokerTest, NothingIsLostOrDoubledUnderATrickleWhileTheConnectionSta
     ASSERT_TRUE(becomes_ready());
   }
   EXPECT_EQ(sink_.texts(), expected);
+  EXPECT_EQ(sink_.empty_batches(), 0u) << "probes are no events";
 }
 
 TEST_F(RedisBrokerTest, AnOutageIsToldInThreeLinesAtMost) {
@@ -179,7 +182,7 @@ TEST_F(RedisBrokerTest, AFrozenServerIsNoticedWithinThreeProbeIntervals) {
   server_->sigstop();
   const auto frozen_at = steady_clock::now();
   ASSERT_TRUE(becomes_unready());
-  EXPECT_LT(steady_clock::now() - frozen_at, 3 * kProbe + 100ms);
+  EXPECT_LT(steady_clock::now() - frozen_at, 3 * kProbe + kSlack);
   const std::string why = broker_->status().last_error;
   EXPECT_EQ(why.rfind("no answer to a probe within 300 ms", 0), 0u) << why;
   server_->sigcont();
@@ -204,6 +207,60 @@ TEST_F(RedisBrokerTest, PublishesToAFrozenServerEndAtTheirDeadline) {
   const auto outcome = await(std::move(late));
   EXPECT_EQ(outcome.status, PublishStatus::kUnavailable) << outcome.detail;
   EXPECT_LT(steady_clock::now() - begin, 2000ms + 200ms);
+}
+
+// A socket that is open at this end only, one at a time: the other one must not suffer for it.
+class HalfOpenTest : public RedisBrokerTest {
+ protected:
+  HalfOpenTest() {
+    canary_timeout_ = 10s;  // so that only the probe's own limit can be what notices
+    serve();
+    relay_ = std::make_unique<Relay>(relay_thread_.io, server_->port());
+    start("redis://127.0.0.1:" + std::to_string(relay_->port()));
+  }
+  ~HalfOpenTest() override {
+    relay_thread_.call([this] { relay_.reset(); });
+  }
+  // The ids under which the server knows our connections of one kind.
+  std::string ids(const char* type) {
+    std::string found;
+    const std::string list = server_->command({"CLIENT", "LIST", "TYPE", type}).text;
+    for (std::size_t at = 0; at < list.size(); at = list.find('\n', at) + 1) {
+      const std::string line = list.substr(at, list.find('\n', at) - at);
+      if (line.find(" name=edge:test:1 ") != std::string::npos)
+        found += line.substr(0, line.find(' ')) + " ";
+    }
+    return found;
+  }
+
+  IoThread relay_thread_;
+  std::unique_ptr<Relay> relay_;
+};
+
+TEST_F(HalfOpenTest, OfTheEventConnectionIsNoticedAndPublishesGoOn) {
+  ASSERT_TRUE(becomes_ready());
+  const std::string commands = ids("normal");
+  const auto frozen_at = steady_clock::now();
+  relay_->freeze("SUBSCRIBE");
+  auto outcome = publish(*broker_, "into the void");
+  EXPECT_EQ(await(std::move(outcome)).status, PublishStatus::kPublished);
+  ASSERT_TRUE(becomes_unready());
+  EXPECT_LT(steady_clock::now() - frozen_at, 3 * kProbe + kSlack);
+  ASSERT_TRUE(becomes_ready());
+  EXPECT_TRUE(publish_outside("again"));
+  ASSERT_TRUE(sink_.await_text("again"));
+  EXPECT_EQ(ids("normal"), commands) << "the commands' connection was given up, too";
+}
+
+TEST_F(HalfOpenTest, OfTheCommandConnectionEndsPublishesAndIsNoticed) {
+  ASSERT_TRUE(becomes_ready());
+  const auto frozen_at = steady_clock::now();
+  relay_->freeze("PX");  // the probe's SET
+  ASSERT_TRUE(eventually([&] { return !broker_->status().last_error.empty(); }));
+  EXPECT_LT(steady_clock::now() - frozen_at, 3 * kProbe + kSlack);
+  ASSERT_TRUE(eventually([&] { return lines_.count("redis back") == 1; }));
+  EXPECT_EQ(await(publish(*broker_, "again")).status, PublishStatus::kPublished);
+  ASSERT_TRUE(sink_.await_text("again"));
 }
 
 TEST_F(RedisBrokerTest, AKilledConnectionComesBackByItself) {

@@ -220,6 +220,30 @@ TEST_F(ConnectionTest, TheTimeoutCoversTheLogin) {
             "no connection to 127.0.0.1 port " + std::to_string(server_->port()) + " within 50 ms");
 }
 
+// ---- finding the server
+
+TEST_F(ConnectionTest, FindsAServerByName) {
+  options_.url.host = "localhost";
+  come_up();
+}
+
+TEST_F(ConnectionTest, ANameThatDoesNotResolveIsTriedAgain) {
+  // Too long a label to be asked of any name server: the test stays on this machine.
+  options_.url.host = std::string(64, 'x') + ".invalid";
+  start();
+  ASSERT_TRUE(run_until([&] { return whys_.size() == 2; }));
+  EXPECT_EQ(whys_[0].rfind("cannot resolve " + options_.url.host + ": ", 0), 0u) << whys_[0];
+}
+
+TEST_F(ConnectionTest, StopDoesNotWaitForALookup) {
+  options_.url.host = "localhost";
+  start();
+  connection_->stop();
+  settle();
+  EXPECT_EQ(ups_, 0);
+  EXPECT_TRUE(whys_.empty());
+}
+
 // ---- coming back
 
 TEST_F(ConnectionTest, TriesAgainForEverWithAGrowingJitteredPause) {
