@@ -50,6 +50,13 @@ std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
+// What stood on the command line, fit for one line on a terminal.
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, 200)) out += c >= ' ' && c < 127 ? c : '?';
+  return out + "\"";
+}
+
 Take address(Address Settings::*field) {
   return [field](Settings& settings, std::string_view text) -> Problem {
     const auto parsed = parse_address(text);
@@ -146,7 +153,7 @@ Problem take_origins(Settings& settings, std::string_view text) {
     const bool whole = origin == "*" || origin == "null" ||
                        (origin.find("://") != origin.npos &&
                         origin.find('/', origin.find("://") + 3) == origin.npos);
-    if (!whole) return "\"" + std::string(origin) + "\" is no origin such as https://example.com";
+    if (!whole) return in_quotes(origin) + " is no origin such as https://example.com";
     settings.allowed_origins.emplace_back(origin);
   }
   if (settings.allowed_origins.empty()) return "expected * or origins separated by commas";
@@ -371,10 +378,6 @@ std::string usage(Program program, const std::vector<Flag>& flags) {
 
 SettingsStop stop(std::string message) { return {false, std::move(message)}; }
 
-std::string in_quotes(std::string_view text) {
-  return "\"" + std::string(text.substr(0, 200)) + "\"";
-}
-
 // HOST and PORT, each with its own default.
 Problem take_host_and_port(Settings& settings,
                            const std::function<const char*(const char*)>& environment) {
@@ -490,7 +493,11 @@ Result<Settings, SettingsStop> parse_settings(
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     std::string_view argument = arguments[i];
     if (argument == "--help" || argument == "-h") return SettingsStop{true, usage(program, flags)};
-    if (argument.substr(0, 2) != "--") return stop("unexpected argument " + in_quotes(argument));
+    if (argument.substr(0, 2) != "--") {
+      // A misspelt --redis_url=... may hold a password: of a URL nothing is shown.
+      const bool is_url = argument.find("://") != argument.npos;
+      return stop("unexpected argument" + (is_url ? ", a URL" : " " + in_quotes(argument)));
+    }
     argument.remove_prefix(2);
     const std::size_t equals = std::min(argument.find('='), argument.size());
     const std::string_view flag_name = argument.substr(0, equals);
