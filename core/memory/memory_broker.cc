@@ -37,14 +37,16 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
 
   void publish(PublishCommand command, Done done) {
     bool post = false;
+    bool stopped = false;
     {
       const std::lock_guard lock(mutex_);
-      if (phase_ != Phase::kStopped) {
-        inbox_.push_back({std::move(command), std::move(done)});
+      stopped = phase_ == Phase::kStopped;
+      if (!stopped) {
+        inbox_.push_back({std::move(command), std::exchange(done, {})});
         post = !std::exchange(posted_, true);
       }
     }
-    if (done) return done(unavailable("the broker has stopped"));
+    if (stopped) return done(unavailable("the broker has stopped"));
     if (post) boost::asio::post(io_, [self = shared_from_this()] { self->take_inbox(); });
   }
 
