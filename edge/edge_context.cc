@@ -61,6 +61,15 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
       slow_evictions(m.counter("notifications_slow_evictions_total",
                                "Consumers closed because they read too slowly.",
                                {{"front", "socketio"}})),
+      sse_connects(
+          m.counter("notifications_connects_total", "Sessions opened.", {{"front", "sse"}})),
+      sse_bytes_out(m.counter("notifications_sent_bytes_total", "Bytes written to clients.",
+                              {{"front", "sse"}})),
+      sse_slow_evictions(m.counter("notifications_slow_evictions_total",
+                                   "Consumers closed because they read too slowly.",
+                                   {{"front", "sse"}})),
+      sse_connections(
+          m.gauge("notifications_connections", "Open connections by kind.", {{"kind", "sse"}})),
       http_connections(
           m.gauge("notifications_connections", "Open connections by kind.", {{"kind", "http"}})),
       websocket_connections(m.gauge("notifications_connections", "Open connections by kind.",

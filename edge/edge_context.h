@@ -32,6 +32,10 @@ struct EdgeMetrics {
   Counter& bytes_in;
   Counter& bytes_out;
   Counter& slow_evictions;
+  Counter& sse_connects;
+  Counter& sse_bytes_out;
+  Counter& sse_slow_evictions;
+  Gauge& sse_connections;
   Gauge& http_connections;
   Gauge& websocket_connections;
   std::array<Counter*, kCloseReasons> disconnects;

@@ -12,7 +12,11 @@
 #include "edge/demo_page.h"
 #include "edge/edge_shard.h"
 #include "edge/engineio/request.h"
+#include "edge/jitter.h"
 #include "edge/socketio_connection.h"
+#include "edge/sse/event_stream.h"
+#include "edge/sse/request.h"
+#include "edge/sse_connection.h"
 
 namespace notifications::edge {
 namespace {
@@ -25,13 +29,16 @@ constexpr std::uint64_t kMaxBodyBytes = 64 * 1024;    // nothing here takes a bo
 constexpr std::chrono::milliseconds kRequestTimeout{10'000};
 constexpr std::chrono::milliseconds kKeepAliveTimeout{5'000};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
+// When an event stream that cannot be served now may be asked for again: from, and twice, that.
+constexpr std::chrono::milliseconds kBusyRetry{5'000};
 
 std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
 // All occurrences of a header, joined as HTTP allows; nothing if there is none.
-std::optional<std::string> header(const http::fields& fields, http::field field) {
+template <class Name>
+std::optional<std::string> header(const http::fields& fields, Name name) {
   std::optional<std::string> joined;
-  const auto range = fields.equal_range(field);
+  const auto range = fields.equal_range(name);
   for (auto it = range.first; it != range.second; ++it) {
     if (joined) {
       *joined += ", ";
@@ -168,12 +175,16 @@ bool HttpConnection::parse(std::span<char> bytes) {
 
 bool HttpConnection::handle(const Request& request, std::span<char> rest) {
   EdgeContext& context = shard_.context();
+  const auto connection = header(request, http::field::connection);
+  const auto upgrade = header(request, http::field::upgrade);
+  const bool is_events = sse::is_events_path(view(request.target())) &&
+                         request.method() != http::verb::options &&
+                         !websocket::is_upgrade(connection, upgrade);
+  if (is_events) return handle_events(request);
   if (overloaded_) {
     refuse(503, "Service Unavailable");
     return true;
   }
-  const auto connection = header(request, http::field::connection);
-  const auto upgrade = header(request, http::field::upgrade);
   if (websocket::is_upgrade(connection, upgrade)) return handle_upgrade(request, rest);
 
   context.metrics.http_requests.add();
@@ -196,8 +207,13 @@ HttpAnswer HttpConnection::answer_to(const Request& request) const {
   const EdgeContext& context = shard_.context();
   const std::string_view target = view(request.target());
   const auto origin = header(request, http::field::origin);
+  const bool is_options = request.method() == http::verb::options;
+  if (is_options && sse::is_events_path(target)) {
+    return engineio::answer_preflight(context.origins, origin,
+                                      header(request, http::field::access_control_request_headers));
+  }
   if (engineio::is_under_path(target, context.settings.socket_io_path)) {
-    if (request.method() == http::verb::options) {
+    if (is_options) {
       return engineio::answer_preflight(
           context.origins, origin, header(request, http::field::access_control_request_headers));
     }
@@ -258,14 +274,65 @@ bool HttpConnection::handle_upgrade(const Request& request, std::span<char> rest
 }
 
 void HttpConnection::become_websocket(std::string response, std::span<char> rest) {
+  const auto connection = std::make_shared<SocketIoConnection>(shard_, std::move(socket_), id_);
   const auto self = shared_from_this();  // leaving the register must not end this call
-  EdgeShard& shard = shard_;
-  shard.context().connections.fetch_add(1, std::memory_order_relaxed);  // ours goes with us
-  const auto connection = std::make_shared<SocketIoConnection>(shard, std::move(socket_), id_);
-  shard.shard().timers().cancel(*this);
-  shard.remove(*this);
-  shard.add(connection);
+  take_leave(connection);
   connection->start(std::move(response), rest);
+}
+
+// The register holds the successor from here on, who has the socket.
+void HttpConnection::take_leave(const std::shared_ptr<Connection>& successor) {
+  shard_.context().connections.fetch_add(1, std::memory_order_relaxed);  // ours goes with us
+  shard_.shard().timers().cancel(*this);
+  shard_.remove(*this);
+  shard_.add(successor);
+}
+
+// An event stream, or its refusal. Never a 5xx: after one a browser's EventSource gives up for
+// good. False if the connection is not HTTP any more.
+bool HttpConnection::handle_events(const Request& request) {
+  EdgeContext& context = shard_.context();
+  const auto origin = header(request, http::field::origin);
+  HttpAnswer answer{200, "OK", {}, ""};
+  answer.headers.emplace_back("Content-Type", "text/event-stream");
+  answer.headers.emplace_back("Cache-Control", "no-store");
+  answer.headers.emplace_back("X-Accel-Buffering", "no");
+  engineio::append_cors(answer, context.origins, origin);
+  answer.headers.emplace_back("Date", http_date());
+  answer.headers.emplace_back("Connection", "close");
+  close_after_write_ = true;
+  const auto last_event_id = header(request, "Last-Event-ID");
+  auto stream = sse::parse_stream_request(view(request.target()), last_event_id,
+                                          context.settings.max_rooms_per_connection);
+  if (!context.origins.allows(origin)) {
+    answer = engineio::answer_refusal(engineio::Refusal::kForbidden, context.origins, origin);
+  } else if (request.method() != http::verb::get && request.method() != http::verb::head) {
+    answer = {405, "Method Not Allowed", {}, ""};
+    answer.headers.emplace_back("Allow", "GET, HEAD, OPTIONS");
+  } else if (!stream) {
+    answer = {400, "Bad Request", {}, stream.error().json};
+    answer.headers.emplace_back("Content-Type", "application/json");
+    engineio::append_cors(answer, context.origins, origin);
+  } else if (request.method() == http::verb::head) {
+    write(answer.to_bytes());
+    return true;
+  } else if (overloaded_ || context.draining.load()) {
+    answer.body = sse::retry_block(kBusyRetry + jittered(kBusyRetry));
+  } else {
+    const auto connection =
+        std::make_shared<SseConnection>(shard_, std::move(socket_), id_, std::move(stream).value());
+    const auto self = shared_from_this();
+    take_leave(connection);
+    connection->start(answer.to_bytes());
+    return false;
+  }
+  context.metrics.http_requests.add();
+  if (answer.status != 200) {
+    answer.headers.emplace_back("Content-Length", std::to_string(answer.body.size()));
+    answer.headers.emplace_back("Connection", "close");
+  }
+  write(answer.to_bytes());
+  return true;
 }
 
 // As Node's http server says it: a bare status line, then the end.

@@ -43,6 +43,8 @@ class HttpConnection final : public Connection {
   bool handle_upgrade(const Request& request, std::span<char> rest);
   websocket::HttpAnswer answer_to(const Request& request) const;
   void become_websocket(std::string response, std::span<char> rest);
+  bool handle_events(const Request& request);
+  void take_leave(const std::shared_ptr<Connection>& successor);
   void refuse(int status, std::string_view reason);
   void write(std::string bytes);
   void flush();

@@ -4,13 +4,12 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <random>
 #include <utility>
 
 #include "core/uuid.h"
 #include "edge/edge_shard.h"
+#include "edge/jitter.h"
 #include "edge/socketio/encode.h"
 #include "edge/websocket/frame.h"
 
@@ -23,21 +22,12 @@ constexpr std::chrono::seconds kLingerTimeout{1};
 constexpr int kSidBytes = 15;  // 20 characters, as a stock server's
 // Reads of one connection in one turn, so that a flood does not hold up the others.
 constexpr int kReadsPerTurn = 4;
-constexpr std::size_t kGather = 64;
-// The next page of the past is asked for when no more than this waits to be written.
-constexpr std::size_t kReplayLowWater = 64 * 1024;
 // Over what time those who must start afresh are sent away.
 constexpr std::chrono::milliseconds kGapSpread{2000};
 
 // How often a session's record is written anew, so that it lives on.
 std::chrono::milliseconds refresh_interval(std::chrono::milliseconds session_ttl) {
   return std::max(session_ttl / 3, std::chrono::milliseconds(50));
-}
-
-std::chrono::milliseconds jittered(std::chrono::milliseconds most) {
-  static thread_local std::minstd_rand random(std::random_device{}());
-  return std::chrono::milliseconds(
-      std::uniform_int_distribution<std::int64_t>(0, most.count())(random));
 }
 
 // The whole WebSocket frame of an event, header and all: encoded once for all connections.
@@ -78,7 +68,7 @@ SocketIoConnection::~SocketIoConnection() {
 void SocketIoConnection::start(std::string response, std::span<char> rest) {
   const auto now = shard_.shard().now();
   rate_.start(now);
-  queue_.push(std::move(response));
+  writer_.push_always(std::move(response));
   session_.open(new_random_id(kSidBytes), now);
   if (shard_.context().log.enabled(LogLevel::kDebug)) {
     shard_.context().log.debug("client connected", {{"connection", id_}});
@@ -160,7 +150,7 @@ void SocketIoConnection::on_close(std::optional<std::uint16_t> code, std::string
   if (state_ == State::kOpen) {
     reason_ = CloseReason::kClientClosed;
     end_session(reason_);
-    queue_.push(websocket::close_frame(code, reason));
+    writer_.push_always(websocket::close_frame(code, reason));
   }
   // Both sides have said goodbye, or will have once the queue is written.
   state_ = State::kFlushing;
@@ -208,9 +198,9 @@ void SocketIoConnection::exit_all() { shard_.shard().hub().leave_all(*this); }
 
 std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
   // A page is pulled when little waits, and is bounded: the consumer's bound does not apply to it.
-  queue_.push(publication, publication->frame(WireFormat::kSocketIo, &encode_frame));
+  writer_.push_always(publication, publication->frame(WireFormat::kSocketIo, &encode_frame));
   shard_.shard().mark_dirty(*this);
-  return queue_.bytes();
+  return writer_.bytes();
 }
 
 void SocketIoConnection::confirm(const socketio::RoomsCommand& command) {
@@ -264,75 +254,42 @@ void SocketIoConnection::close(socketio::Violation violation) { close(close_reas
 
 // --- writing ---
 
-bool SocketIoConnection::has_room_for(std::size_t bytes) {
-  const std::size_t limit = shard_.context().settings.max_outbound_bytes;
-  if (queue_.empty() || queue_.bytes_behind_front() + bytes <= limit) return true;
-  // Only what the socket refuses to take counts: a burst within one turn is not slowness.
-  if (!blocked_) write_queued();
-  return queue_.empty() || queue_.bytes_behind_front() + bytes <= limit;
-}
-
 void SocketIoConnection::deliver(const PublicationPtr& publication) {
-  if (state_ != State::kOpen || overflow_ || broken_) return;
+  if (state_ != State::kOpen || overflow_) return;
   if (recovery_ != nullptr) {
     if (!recovery_->open()) return;  // part of what is being replayed
     recovery_->sent(publication->stream_id());
   }
   const std::string_view frame = publication->frame(WireFormat::kSocketIo, &encode_frame);
-  if (has_room_for(frame.size())) {
-    queue_.push(publication, frame);
-  } else {
-    overflow_ = true;
-  }
-  if (!blocked_ || overflow_ || broken_) shard_.shard().mark_dirty(*this);
+  overflow_ = !writer_.push(publication, frame, shard_.context().settings.max_outbound_bytes,
+                            socket_.native_handle());
+  flush_soon();
 }
 
 void SocketIoConnection::push(std::string frame) {
-  if (state_ != State::kOpen || overflow_ || broken_) return;
-  if (has_room_for(frame.size())) {
-    queue_.push(std::move(frame));
-  } else {
-    overflow_ = true;
-  }
-  if (!blocked_ || overflow_ || broken_) shard_.shard().mark_dirty(*this);
+  if (state_ != State::kOpen || overflow_) return;
+  overflow_ = !writer_.push(std::move(frame), shard_.context().settings.max_outbound_bytes,
+                            socket_.native_handle());
+  flush_soon();
 }
 
-// Writes until the queue is empty or the socket takes no more. Never closes: it runs within
-// deliver(), too; an error shows again, and is handled, when the socket is next read or flushed.
-void SocketIoConnection::write_queued() {
-  std::array<iovec, kGather> parts;
-  while (!queue_.empty()) {
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = queue_.gather(parts);
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < message.msg_iovlen; ++i) size += parts[i].iov_len;
-    const ssize_t n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) continue;
-    const std::size_t written = n < 0 ? 0 : static_cast<std::size_t>(n);
-    queue_.consume(written);
-    shard_.context().metrics.bytes_out.add(written);
-    if (written == size) continue;
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-      queue_.clear();
-      broken_ = true;
-      return;
-    }
-    blocked_ = true;
-    give_up_at_ =
-        std::min(give_up_at_, shard_.shard().now() + shard_.context().settings.write_timeout);
-    schedule();
-    return wait_writable();
-  }
+// A blocked writer needs no turn: on_writable() comes.
+void SocketIoConnection::flush_soon() {
+  if (!waits_writable_ || overflow_) shard_.shard().mark_dirty(*this);
 }
 
 void SocketIoConnection::flush() {
   if (state_ == State::kClosed) return;
   if (overflow_ && state_ == State::kOpen) close(CloseReason::kSlowConsumer);
-  if (!blocked_ && !broken_) write_queued();
-  if (broken_) return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
-  if (state_ == State::kFlushing && queue_.empty()) return finish(reason_);
-  if (half_close_ && state_ == State::kClosing && queue_.empty()) {
+  if (!writer_.blocked() && !writer_.broken()) writer_.write(socket_.native_handle());
+  shard_.context().metrics.bytes_out.add(writer_.take_written());
+  if (writer_.broken()) {
+    return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
+  }
+  if (writer_.blocked()) return await_writable();
+  if (!writer_.empty()) return;
+  if (state_ == State::kFlushing) return finish(reason_);
+  if (half_close_ && state_ == State::kClosing) {
     half_close_ = false;
     ::shutdown(socket_.native_handle(), SHUT_WR);
     // What it still sends is read away for a moment: closing at once could reset the connection
@@ -340,14 +297,22 @@ void SocketIoConnection::flush() {
     give_up_at_ = shard_.shard().now() + kLingerTimeout;
     schedule();
   }
-  if (recovery_ != nullptr && state_ == State::kOpen && queue_.bytes() <= kReplayLowWater) {
-    recovery_->on_drained();
-  }
+  if (recovery_ != nullptr && state_ == State::kOpen) recovery_->on_drained();
+}
+
+void SocketIoConnection::await_writable() {
+  if (waits_writable_) return;
+  waits_writable_ = true;
+  give_up_at_ =
+      std::min(give_up_at_, shard_.shard().now() + shard_.context().settings.write_timeout);
+  schedule();
+  wait_writable();
 }
 
 void SocketIoConnection::on_writable() {
   if (state_ == State::kClosed) return;
-  blocked_ = false;
+  waits_writable_ = false;
+  writer_.unblock();
   // Progress: the clock of a slow reader starts anew; that of a close goes on.
   if (state_ == State::kOpen) give_up_at_ = steady_clock::time_point::max();
   flush();
@@ -363,10 +328,10 @@ void SocketIoConnection::close(CloseReason reason) {
   // A slow consumer gets no more of what it did not take, but it is told why.
   if (slow) {
     shard_.context().metrics.slow_evictions.add();
-    queue_.drop_unwritten();
+    writer_.drop_unwritten();
   }
   const CloseFrame frame = close_frame(reason);
-  if (frame.send) queue_.push(websocket::close_frame(frame.code, frame.text));
+  if (frame.send) writer_.push_always(websocket::close_frame(frame.code, frame.text));
   state_ = State::kClosing;
   give_up_at_ = shard_.shard().now() + kCloseTimeout;
   schedule();
@@ -395,7 +360,7 @@ void SocketIoConnection::finish(CloseReason reason) {
         "client closed",
         {{"connection", id_}, {"reason", name(reason)}, {"code", static_cast<int>(reason)}});
   }
-  queue_.clear();
+  writer_.clear();
   recovery_.reset();
   close_socket();
 }

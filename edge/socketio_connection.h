@@ -4,13 +4,13 @@
 #include <span>
 #include <string>
 
-#include "core/outbound_queue.h"
 #include "core/runtime/shard.h"
 #include "core/subscriber.h"
 #include "edge/close_reason.h"
 #include "edge/connection.h"
 #include "edge/rate_limit.h"
 #include "edge/recovery.h"
+#include "edge/socket_writer.h"
 #include "edge/socketio/session.h"
 #include "edge/websocket/frame_parser.h"
 
@@ -88,16 +88,16 @@ class SocketIoConnection final : public Connection,
   void end_session(CloseReason reason);
   void finish(CloseReason reason);
   bool admit_message();
-  bool has_room_for(std::size_t bytes);
   void push(std::string frame);
-  void write_queued();
+  void flush_soon();
+  void await_writable();
   void schedule();
   bool receive(std::span<char> bytes);
 
   // This shard only.
   websocket::FrameParser parser_;
   socketio::Session session_;
-  OutboundQueue queue_;
+  SocketWriter writer_;
   RateLimit rate_;
   std::shared_ptr<Recovery> recovery_;  // with the journal on, else null
   steady_clock::time_point refresh_at_ = steady_clock::time_point::max();
@@ -107,10 +107,9 @@ class SocketIoConnection final : public Connection,
   std::chrono::steady_clock::time_point give_up_at_ = std::chrono::steady_clock::time_point::max();
   State state_ = State::kOpen;
   CloseReason reason_ = CloseReason::kClientGone;
-  bool blocked_ = false;     // the socket takes no more; on_writable() will come
-  bool half_close_ = false;  // end our half once the queue is written
-  bool broken_ = false;      // a write failed: flush() ends the connection
-  bool overflow_ = false;    // the queue is over its bound: flush() closes as slow
+  bool waits_writable_ = false;  // the socket takes no more; on_writable() will come
+  bool half_close_ = false;      // end our half once the queue is written
+  bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
 };
 
 }  // namespace notifications::edge

@@ -3,8 +3,13 @@
 #include <civetweb.h>
 
 #include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <cstring>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace notifications {
@@ -12,6 +17,7 @@ namespace notifications {
 struct AdminListener::Server {
   Address address;
   Handlers handlers;
+  std::string wake_host;  // a numeric address at which it can be reached from here
   mg_context* context = nullptr;
 
   // CivetWeb calls this for every request, whatever its path. See: civetweb.h, begin_request.
@@ -68,7 +74,23 @@ int AdminListener::Server::on_request(mg_connection* connection) {
 AdminListener::AdminListener(std::unique_ptr<Server> server) : server_(std::move(server)) {}
 
 AdminListener::~AdminListener() {
-  if (server_->context != nullptr) mg_stop(server_->context);
+  if (server_->context == nullptr) return;
+  // CivetWeb looks at its stop flag every two seconds, or when someone connects: somebody does.
+  std::atomic<bool> stopped = false;
+  std::thread waker([&] {
+    boost::asio::io_context io;
+    boost::system::error_code error;
+    const auto host = boost::asio::ip::make_address(server_->wake_host, error);
+    while (!error && !stopped) {
+      boost::asio::ip::tcp::socket socket(io);
+      boost::system::error_code ignored;
+      socket.connect({host, server_->address.port}, ignored);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  mg_stop(server_->context);
+  stopped = true;
+  waker.join();
 }
 
 const Address& AdminListener::address() const { return server_->address; }
@@ -77,6 +99,9 @@ Result<std::unique_ptr<AdminListener>, AdminError> AdminListener::open(const Add
                                                                        Handlers handlers) {
   auto server = std::make_unique<Server>();
   server->address = address;
+  server->wake_host = address.host == "0.0.0.0" || address.host == "localhost" ? "127.0.0.1"
+                      : address.host == "::"                                   ? "::1"
+                                                                               : address.host;
   server->handlers = std::move(handlers);
   const std::string ports = address.text();
   const std::array<const char*, 9> options = {

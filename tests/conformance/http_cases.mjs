@@ -55,7 +55,7 @@ plain('OPTIONS with a body', 'OPTIONS', P, ['Content-Length: 3'], 'abc');
 for (const target of [
   '/', '/socket.io', '/socket.io?EIO=4&transport=websocket', '/Socket.io/?EIO=4&transport=polling', '/socket.io2/', '/index.html',
   '/socket%2eio/?EIO=4&transport=polling', '//socket.io/?EIO=4&transport=polling', '/x/socket.io/?EIO=4', '/socket.io.js', '/favicon.ico',
-  '/events', '/metrics', '/healthz', '/..', '/%00', '/demo/', '/demo',
+  '/metrics', '/healthz', '/..', '/%00', '/demo/', '/demo',
 ]) plain(`GET ${target} is not found`, 'GET', target);
 plain('POST elsewhere is not found', 'POST', '/elsewhere', ['Content-Length: 2'], 'ab');
 plain('HEAD elsewhere is not found', 'HEAD', '/elsewhere');
