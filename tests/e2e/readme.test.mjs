@@ -82,6 +82,8 @@ describe('README.md', { timeout: 300000 }, () => {
     const kind = LANGUAGES[language];
     const file = join(folder, `${name}.${kind}`);
     writeFileSync(file, `${localised(text)}\n`);
+    // A stream is one command that does not end: it takes the place of the shell, to be stopped.
+    if (kind === 'sh' && name.startsWith('stream-')) return ['/bin/bash', ['-c', `exec ${localised(text)}`]];
     if (kind === 'sh') return ['/bin/bash', ['-euo', 'pipefail', file]];
     if (kind === 'mjs') return [process.execPath, [file]];
     if (kind === 'py') return ['/usr/bin/python3', [file]];
