@@ -16,8 +16,8 @@ class _Strict(yaml.SafeLoader):
 
 
 def _mapping(loader, node):
-    keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-    twice = {key for key in keys if key != "<<" and keys.count(key) > 1}
+    keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+    twice = {key for key in keys if keys.count(key) > 1}
     if twice:
         raise yaml.YAMLError(f"repeated keys {sorted(map(str, twice))} at {node.start_mark}")
     loader.flatten_mapping(node)
