@@ -54,26 +54,45 @@ report_ended() {
 
 answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
+# Prints the first of 100 ports, from the given one on, that can be listened on. Binds to find out: a
+# port may be in use although nobody answers there.
+first_free_port() { # wished taken...
+  /usr/bin/python3 - "$host" "$@" <<'PY'
+import socket, sys
+host, wished, taken = sys.argv[1], int(sys.argv[2]), {int(port) for port in sys.argv[3:]}
+for port in range(wished, min(wished + 100, 65536)):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError:
+            continue
+        if port not in taken:
+            print(port)
+            break
+PY
+}
+
 taken_ports=()
 # Sets `port` to the wished one, or to the next that is free.
 choose_port() { # what wished
-  port=$2
-  while answers "$port" || [[ " ${taken_ports[*]:-} " == *" $port "* ]]; do
-    port=$((port + 1))
-    [ "$port" -lt $(($2 + 100)) ] || fail "no free port for $1 from $2 on"
-  done
+  port=$(first_free_port "$2" "${taken_ports[@]}")
+  [ -n "$port" ] || fail "no free port for $1 from $2 on"
   taken_ports+=("$port")
   [ "$port" = "$2" ] || echo "run: port $2 is taken, $1 uses $port"
 }
 
-http_ok() { # port path
-  local status
-  exec 3<>"/dev/tcp/127.0.0.1/$1" || return 1
+# In a subshell: a peer that closes early must not end this script with SIGPIPE.
+http_ok() ( # port path
+  exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
   printf 'GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' "$2" >&3
-  IFS= read -r -t 5 status <&3 || status=
-  exec 3>&-
-  [[ "$status" == *" 200 "* ]]
-}
+  IFS= read -r -t 5 status <&3 && [[ "$status" == *" 200 "* ]]
+)
+
+# Sleeps as a builtin, so that a signal is served at once: nobody writes to that pipe.
+exec {idle}<> <(:)
+nap() { read -r -t "$1" -u "$idle" || true; }
 
 wait_until() { # what command...
   local what=$1 tries
@@ -81,7 +100,7 @@ wait_until() { # what command...
   for ((tries = 0; tries < 150; tries++)); do
     if "$@" 2>/dev/null; then return 0; fi
     if report_ended; then exit 1; fi
-    sleep 0.1
+    nap 0.1
   done
   fail "$what did not become ready in 15 s; see $logs/"
 }
@@ -116,18 +135,15 @@ else
   start feed "$bin/notifyctl" --server "127.0.0.1:$grpc_port" demo --rate "$rate"
 fi
 
-cat <<TXT
+printf '%s\n' "" \
+  "  page     http://127.0.0.1:$page_port/demo/" \
+  "  client   io('http://127.0.0.1:$page_port', {transports: ['websocket']})" \
+  "  gRPC     $bin/notifyctl --server 127.0.0.1:$grpc_port stream --room graph" \
+  "  redis    ${redis_url:-none, the broker is in memory (REDIS=1 for a real one)}" \
+  "  metrics  http://127.0.0.1:$admin_port/metrics" \
+  "  logs     $logs/" \
+  "" "Ctrl-C stops everything."
 
-  page     http://127.0.0.1:$page_port/demo/
-  client   io('http://127.0.0.1:$page_port', {transports: ['websocket']})
-  gRPC     $bin/notifyctl --server 127.0.0.1:$grpc_port stream --room graph
-  redis    ${redis_url:-none, the broker is in memory (REDIS=1 for a real one)}
-  metrics  http://127.0.0.1:$admin_port/metrics
-  logs     $logs/
-
-Ctrl-C stops everything.
-TXT
-
-wait -n "${pids[@]}" || true
-report_ended || true
+# Not `wait -n`, which misses a program that ended before it was called.
+until report_ended; do nap 0.3; done
 exit 1

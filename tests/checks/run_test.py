@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -17,9 +18,12 @@ SECONDS = 40
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range from which the system takes the ports of outgoing connections."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def children_of(pid: int) -> list[int]:
@@ -43,6 +47,8 @@ class Demo:
             self.text += line
             if line.startswith("Ctrl-C"):
                 break
+        else:
+            self.text += f"scripts/run.sh ended with {self.process.wait()}"
         self.children = children_of(self.process.pid) if self.process.poll() is None else []
 
     def find(self, pattern: str) -> str:
@@ -93,7 +99,7 @@ class Run(unittest.TestCase):
             stream.stdout.close()
 
     def assert_leaves_nothing(self, demo: Demo) -> None:
-        self.assertEqual(demo.interrupt(), 130)
+        self.assertEqual(demo.interrupt(), 130, demo.process.stdout.read())
         self.assertGreaterEqual(len(demo.children), 2)
         for child in demo.children:
             self.assertFalse(pathlib.Path(f"/proc/{child}").exists(), child)
@@ -105,15 +111,15 @@ class Run(unittest.TestCase):
 
     def test_on_redis(self):
         demo = self.start(REDIS="1")
-        self.assertEqual(len(demo.children), 4)  # redis-server, server, edge, feed
+        self.assertEqual(len(demo.children), 4, demo.text)  # redis-server, server, edge, feed
         self.assert_shows_events(demo)
         self.assert_leaves_nothing(demo)
 
     def test_a_taken_port_is_replaced_and_said(self):
         with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
+            port = free_port()
+            taken.bind(("127.0.0.1", port))
             taken.listen()
-            port = taken.getsockname()[1]
             demo = self.start(PORT=str(port))
             self.assertIn(f"port {port} is taken", demo.text)
             self.assertNotIn(f":{port}/", demo.page())
