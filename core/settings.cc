@@ -160,6 +160,14 @@ Problem take_origins(Settings& settings, std::string_view text) {
   return std::nullopt;
 }
 
+Problem take_admin_token(Settings& settings, std::string_view text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+  if (text.size() < 16 || !plain) return "expected at least 16 printable characters without spaces";
+  settings.admin_token = text;
+  return std::nullopt;
+}
+
 Problem take_log_level(Settings& settings, std::string_view text) {
   const auto level = parse_log_level(text);
   if (!level) return "expected trace, debug, info, warn, error or off";
@@ -336,6 +344,13 @@ std::vector<Flag> flag_table() {
        "DURATION",
        "over which SIGTERM spreads closes [10s]",
        duration(&S::drain, kZero)},
+      // From the environment, unlike a flag, it is not seen in the list of processes.
+      {"admin_token",
+       kAll,
+       {"ADMIN_TOKEN"},
+       "TOKEN",
+       "bearer token for /metrics and /health/realtime [none]",
+       take_admin_token},
       {"demo",
        kFronts,
        {},
@@ -519,8 +534,10 @@ Result<Settings, SettingsStop> parse_settings(
       }
     }
     if (const auto problem = flag->take(settings, value)) {
-      // A Redis URL may hold a password: its value is never shown.
-      const std::string shown = flag->name == "redis_url" ? "" : ", got " + in_quotes(value);
+      // Secrets are never shown.
+      const std::string shown = flag->name == "redis_url" || flag->name == "admin_token"
+                                    ? ""
+                                    : ", got " + in_quotes(value);
       return stop("--" + std::string(flag_name) + ": " + *problem + shown);
     }
   }

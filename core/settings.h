@@ -62,7 +62,8 @@ struct Settings {
   std::chrono::milliseconds probe_interval{5'000};
   std::chrono::milliseconds canary_timeout{10'000};
   std::chrono::milliseconds drain{10'000};
-  bool demo = false;  // serve the page under /demo/
+  std::string admin_token;  // "": /metrics and /health/realtime are open to whoever connects
+  bool demo = false;        // serve the page under /demo/
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;

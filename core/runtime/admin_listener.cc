@@ -17,6 +17,7 @@ namespace notifications {
 struct AdminListener::Server {
   Address address;
   Handlers handlers;
+  Guard guard;
   std::string wake_host;  // a numeric address at which it can be reached from here
   mg_context* context = nullptr;
 
@@ -31,6 +32,8 @@ const char* reason_phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 401:
+      return "Unauthorized";
     case 404:
       return "Not Found";
     case 405:
@@ -40,6 +43,19 @@ const char* reason_phrase(int status) {
     default:
       return "Error";
   }
+}
+
+// Compares without telling by its duration how much was right.
+bool is_authorized(std::string_view token, std::string_view authorization) {
+  if (token.empty()) return true;
+  constexpr std::string_view kScheme = "Bearer ";
+  if (authorization.substr(0, kScheme.size()) != kScheme) return false;
+  const std::string_view given = authorization.substr(kScheme.size());
+  unsigned difference = given.size() == token.size() ? 0 : 1;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    difference |= static_cast<unsigned char>(given[i] ^ token[i % token.size()]);
+  }
+  return difference == 0;
 }
 
 void answer(mg_connection* connection, const AdminResponse& response, bool with_body) {
@@ -63,7 +79,11 @@ int AdminListener::Server::on_request(mg_connection* connection) {
     return 1;
   }
   const auto found = server->handlers.find(request->local_uri == nullptr ? "" : request->local_uri);
-  if (found == server->handlers.end()) {
+  const char* authorization = mg_get_header(connection, "Authorization");
+  if (found != server->handlers.end() && server->guard.paths.contains(found->first) &&
+      !is_authorized(server->guard.token, authorization == nullptr ? "" : authorization)) {
+    answer(connection, {401, "text/plain; charset=utf-8", "a bearer token is needed\n"}, get);
+  } else if (found == server->handlers.end()) {
     answer(connection, {404, "text/plain; charset=utf-8", "no such page\n"}, get);
   } else {
     answer(connection, found->second(), get);
@@ -96,13 +116,15 @@ AdminListener::~AdminListener() {
 const Address& AdminListener::address() const { return server_->address; }
 
 Result<std::unique_ptr<AdminListener>, AdminError> AdminListener::open(const Address& address,
-                                                                       Handlers handlers) {
+                                                                       Handlers handlers,
+                                                                       Guard guard) {
   auto server = std::make_unique<Server>();
   server->address = address;
   server->wake_host = address.host == "0.0.0.0" || address.host == "localhost" ? "127.0.0.1"
                       : address.host == "::"                                   ? "::1"
                                                                                : address.host;
   server->handlers = std::move(handlers);
+  server->guard = std::move(guard);
   const std::string ports = address.text();
   const std::array<const char*, 9> options = {
       "listening_ports",   ports.c_str(), "num_threads", "2", "request_timeout_ms", "5000",

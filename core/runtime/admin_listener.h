@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "core/result.h"
@@ -30,9 +31,15 @@ class AdminListener {
   // Path to handler; other paths are 404, other methods than GET and HEAD 405.
   using Handlers = std::map<std::string, std::function<AdminResponse()>>;
 
+  // With a token, the paths of `guarded` are 401 without `Authorization: Bearer <token>`.
+  struct Guard {
+    std::string token;  // "" for none
+    std::set<std::string> paths;
+  };
+
   // Binds and serves; the error is one line (address in use, unknown host).
   static Result<std::unique_ptr<AdminListener>, AdminError> open(const Address& address,
-                                                                 Handlers handlers);
+                                                                 Handlers handlers, Guard guard);
   ~AdminListener();  // stops
 
   // The address bound, with the port the system chose.

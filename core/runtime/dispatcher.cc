@@ -1,5 +1,6 @@
 #include "core/runtime/dispatcher.h"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
@@ -27,6 +28,15 @@ constexpr std::array<std::string_view, 13> kPlatformEvents = {"node_status",
                                                               "tool_output_chunk",
                                                               "tool_output_terminal"};
 
+// Seconds since a valid timestamp; clocks of other machines may make it look younger than new.
+double age_of(std::string_view ts) {
+  const UnixTime then = to_unix_time(ts);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const double age = std::chrono::duration<double>(now).count() -
+                     static_cast<double>(then.seconds) - static_cast<double>(then.nanos) * 1e-9;
+  return std::max(age, 0.0);
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard* local, Log& log,
@@ -44,6 +54,9 @@ Dispatcher::Dispatcher(RoomInterest& interest, std::vector<Shard*> shards, Shard
       deliveries_(metrics.counter("notifications_deliveries_total",
                                   "Events handed to a subscriber's queue.")),
       delivered_of_others_(metrics.counter(kDeliveredName, kDeliveredHelp, {{"event", "other"}})),
+      age_(metrics.histogram(
+          "notifications_event_age_seconds", "Time from an event's ts to its arrival here.",
+          {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300})),
       batches_(shards_.size()),
       window_(window_bytes),
       announced_(shards_.size()) {
@@ -80,10 +93,7 @@ bool Dispatcher::follow(const Incoming& message, Position& position) {
   return true;
 }
 
-void Dispatcher::on_reset(const Position& base) {
-  restart_behind(base);
-  if (advanced_) advanced_();
-}
+void Dispatcher::on_reset(const Position& base) { restart_behind(base); }
 
 void Dispatcher::restart_behind(const Position& base) {
   const bool missed = window_.started() && window_.head() != base;
@@ -112,6 +122,7 @@ void Dispatcher::on_message(const Incoming& message) {
     return count_invalid(decoded.error(), message.text.size());
   }
   events_in_.add();
+  age_.observe(age_of(decoded->ts));
   const ShardMask mask = interest_.interested(decoded->rooms);
   if (mask == 0) {
     unwatched_.add();

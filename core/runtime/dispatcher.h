@@ -65,6 +65,7 @@ class Dispatcher final : public EventSink {
   Counter& deliveries_;
   StringMap<Counter*> delivered_by_event_;  // of the platform's events
   Counter& delivered_of_others_;
+  Histogram& age_;
   std::array<Counter*, kInvalidReasons> invalid_;
 
   // The broker's thread only.

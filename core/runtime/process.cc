@@ -92,7 +92,8 @@ bool Process::open() {
       return false;
     }
   }
-  auto admin = AdminListener::open(settings_.admin_listen, admin_handlers());
+  auto admin = AdminListener::open(settings_.admin_listen, admin_handlers(),
+                                   {settings_.admin_token, {"/metrics", "/health/realtime"}});
   if (!admin) {
     log_.error("cannot start", {{"reason", admin.error().message}});
     return false;
@@ -121,6 +122,18 @@ void Process::start() {
                     [this] { return broker_->status().connected ? 1.0 : 0.0; });
   metrics_.computed("notifications_ready", "1 while events can flow.",
                     [this] { return ready() ? 1.0 : 0.0; });
+  metrics_
+      .gauge("notifications_build_info", "What this is; always 1.",
+             {{"program", std::string(name(settings_.program))},
+              {"version", NOTIFICATIONS_VERSION},
+              {"compiler", __VERSION__}})
+      .set(1);
+  for (const auto& shard : shards_) {
+    metrics_.computed(
+        "notifications_shard_loop_lag_seconds", "How late a shard's last tick ran.",
+        [shard = shard.get()] { return std::chrono::duration<double>(shard->loop_lag()).count(); },
+        {{"shard", std::to_string(shard->id())}});
+  }
   for (const auto& shard : shards_) shard->start();
   if (broker_io_ != nullptr) {
     broker_thread_ = std::thread([this] {
@@ -194,6 +207,17 @@ int Process::run() {
     drain();
   };
   signals.async_wait(on_signal);
+  // A look inside without a restart: the first SIGHUP shows everything, the next one as before.
+  boost::asio::signal_set hangup(main_io_, SIGHUP);
+  std::function<void(const boost::system::error_code&, int)> on_hangup;
+  on_hangup = [&](const boost::system::error_code& error, int) {
+    if (error) return;
+    const bool quiet = log_.level() == settings_.log_level;
+    log_.set_level(quiet ? LogLevel::kDebug : settings_.log_level);
+    log_.warn("log level changed", {{"level", quiet ? "debug" : "as configured"}});
+    hangup.async_wait(on_hangup);
+  };
+  hangup.async_wait(on_hangup);
   const auto keep_running = boost::asio::make_work_guard(main_io_);
   main_io_.run();
   for (const auto& front : fronts_) front->stop();

@@ -122,16 +122,25 @@ void Replayer::on_journal_page(const JobPtr& job, bool from_start, JournalPage p
       !from_start &&
       (page.entries.empty() ? page.head == *cursor : page.entries.front().previous == *cursor);
   if (!from_start && !complete) {
-    // Ids of another epoch say nothing about this one, and an id beyond the head was never handed
-    // out here: such a consumer gets everything that is held.
-    const bool comparable = cursor->epoch == page.head.epoch && cursor->id <= page.head.id;
+    // A stream that was restored to an older state and went on in a new epoch: the consumer saw
+    // what stands before the first of its entries.
+    const bool forked = !page.entries.empty() &&
+                        page.entries.front().previous.epoch == cursor->epoch &&
+                        page.entries.front().previous.id < cursor->id;
+    // Else ids of another epoch say nothing about this one, and an id beyond the head was never
+    // handed out here: such a consumer gets everything that is held.
+    const bool comparable =
+        forked || (cursor->epoch == page.head.epoch && cursor->id <= page.head.id);
     if (!comparable) return read_journal(job, true);
   }
   if (complete && page.entries.empty()) {
     // The cursor is the journal's end, and ahead of this process: it waits until we are there.
+    // Any move of the window is reason to look again, but not before it moved: the journal may be
+    // another one, which this process has yet to learn.
     job->ahead = true;
+    if (window_.locate(*cursor) == ReplayWindow::Place::kHeld) return serve(job);
     waiting_.push_back(job);
-    return on_advanced();  // we may be there by now
+    return;
   }
   from_journal_.add();
   ReplayPage out;
@@ -144,10 +153,6 @@ void Replayer::on_journal_page(const JobPtr& job, bool from_start, JournalPage p
   for (JournalEntry& entry : page.entries) {
     if (bytes >= job->request.max_bytes || entry.previous != out.upto) break;
     out.upto = entry.position;
-    // After an epoch was renewed on the same stream, what the consumer saw still stands there.
-    const bool seen =
-        cursor && entry.position.epoch == cursor->epoch && entry.position.id <= cursor->id;
-    if (seen) continue;
     auto envelope = decode_envelope(entry.text);
     if (!envelope || !job->request.matches(entry.position, *envelope)) continue;
     bytes += envelope->payload.size() + 1;

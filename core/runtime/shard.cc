@@ -67,6 +67,9 @@ void Shard::gap(const Position& after, const Position& resumes_at) {
 void Shard::tick() {
   const Clock::time_point now = Clock::now();
   last_turn_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+  const auto late = now - tick_timer_.expiry();
+  loop_lag_us_.store(std::chrono::duration_cast<std::chrono::microseconds>(late).count(),
+                     std::memory_order_relaxed);
   timers_.advance(now);
   tick_timer_.expires_after(timers_.empty() ? std::chrono::milliseconds(256) : TimerWheel::kTick);
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -75,7 +78,10 @@ void Shard::tick() {
 }
 
 void Shard::start() {
-  post([this] { tick(); });
+  post([this] {
+    tick_timer_.expires_at(Clock::now());
+    tick();
+  });
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), ("shard-" + std::to_string(id_)).c_str());
     const auto keep_running = boost::asio::make_work_guard(io_);

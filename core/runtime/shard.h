@@ -85,6 +85,10 @@ class Shard {
   // Ends the loop and joins the thread. Thread: any but the shard's.
   void stop();
 
+  // How much later than due the last tick of the loop ran. Thread: any.
+  std::chrono::microseconds loop_lag() const {
+    return std::chrono::microseconds(loop_lag_us_.load(std::memory_order_relaxed));
+  }
   // When the loop last turned; for liveness. Thread: any.
   Clock::time_point last_turn() const {
     return Clock::time_point(Clock::duration(last_turn_.load(std::memory_order_relaxed)));
@@ -102,6 +106,7 @@ class Shard {
   // Any thread.
   boost::asio::io_context io_;
   std::atomic<Clock::duration::rep> last_turn_;
+  std::atomic<std::int64_t> loop_lag_us_ = 0;
 
   // This shard only.
   Hub hub_;
