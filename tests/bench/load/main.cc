@@ -1,0 +1,152 @@
+// notifications_load: puts one workload on one running peer and prints what it cost, as JSON.
+//
+//   notifications_load --port=3011 --pid=4711 --redis_port=6379 --connections=1000 --in_flight=8
+//   notifications_load --port=9000 --pid=4712 --floor ...     the floor program instead of a
+//   gateway
+//
+// Every delivery is verified: one that is lost, doubled, out of order or altered ends it with
+// code 1.
+
+#include <sched.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "tests/bench/load/workload.h"
+
+namespace notifications::bench {
+namespace {
+
+constexpr const char* kUsage =
+    "Usage: notifications_load --port=N [--name=value ...]\n"
+    "  --pid=N          of the peer: its CPU time and memory are measured\n"
+    "  --redis_port=N   where to publish   --channel=NAME [notifications.v1]\n"
+    "  --floor=1        the peer is notifications_floor\n"
+    "  --connections=N --rooms=N --payload=BYTES\n"
+    "  --in_flight=N --bursts=0|1   a burst at a time, or a window that is refilled\n"
+    "  --rate=N         events per second, instead\n"
+    "  --seconds=T --warmup=T --settle=T   settle: wait before memory is read\n"
+    "  --concurrent_connects=N --sources=N   source addresses 127.0.0.1 and following\n"
+    "  --cpu=N          run on this core only\n";
+
+class Flags {
+ public:
+  Flags(int argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+      const std::string word = argv[i];
+      const auto equals = word.find('=');
+      if (word.rfind("--", 0) != 0 || equals == std::string::npos) {
+        std::fputs(kUsage, stderr);
+        std::exit(word == "--help" ? 0 : 2);
+      }
+      values_[word.substr(2, equals - 2)] = word.substr(equals + 1);
+    }
+  }
+  std::string text(const std::string& name, const std::string& otherwise) {
+    const auto node = values_.extract(name);
+    return node.empty() ? otherwise : node.mapped();
+  }
+  double number(const std::string& name, double otherwise) {
+    const std::string value = text(name, "");
+    if (value.empty()) return otherwise;
+    char* end = nullptr;
+    const double parsed = std::strtod(value.c_str(), &end);
+    if (*end != '\0' || parsed < 0 || parsed > 1e9) fail("--" + name + ": bad value " + value);
+    return parsed;
+  }
+  void done() const {
+    if (!values_.empty()) fail("unknown flag --" + values_.begin()->first);
+  }
+
+ private:
+  std::map<std::string, std::string> values_;
+};
+
+std::chrono::milliseconds seconds(double value) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000));
+}
+
+void pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("cannot run on that core");
+}
+
+void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outcome* run) {
+  std::printf(
+      "{\"connections\":%u,\"connect_seconds\":%.4f,\"connect_peer_cpu_seconds\":%.3f,"
+      "\"connect_own_cpu_seconds\":%.3f,\"peer_kib_before\":%llu,\"peer_kib_settled\":%llu",
+      connects.connections, connects.seconds, connects.peer_cpu_seconds, connects.own_cpu_seconds,
+      static_cast<unsigned long long>(connects.peer_kib_before),
+      static_cast<unsigned long long>(settled_kib));
+  if (run != nullptr) {
+    std::printf(
+        ",\"events\":%llu,\"deliveries\":%llu,\"seconds\":%.4f,\"peer_cpu_seconds\":%.3f,"
+        "\"own_cpu_seconds\":%.3f,\"p50_us\":%llu,\"p99_us\":%llu,\"max_us\":%llu",
+        static_cast<unsigned long long>(run->events),
+        static_cast<unsigned long long>(run->deliveries), run->seconds, run->peer_cpu_seconds,
+        run->own_cpu_seconds, static_cast<unsigned long long>(run->latency.quantile(0.5)),
+        static_cast<unsigned long long>(run->latency.quantile(0.99)),
+        static_cast<unsigned long long>(run->latency.largest()));
+  }
+  std::printf("}\n");
+}
+
+int run(int argc, char** argv) {
+  Flags flags(argc, argv);
+  Plan plan;
+  plan.connections = static_cast<std::uint32_t>(flags.number("connections", plan.connections));
+  plan.rooms = static_cast<std::uint32_t>(flags.number("rooms", plan.rooms));
+  plan.payload = static_cast<std::size_t>(flags.number("payload", 256));
+  plan.in_flight = static_cast<std::uint32_t>(flags.number("in_flight", plan.in_flight));
+  plan.bursts = flags.number("bursts", 1) != 0;
+  plan.events_per_second = flags.number("rate", 0);
+  plan.duration = seconds(flags.number("seconds", 2));
+  plan.warmup = seconds(flags.number("warmup", 0.3));
+  plan.concurrent_connects =
+      static_cast<std::uint32_t>(flags.number("concurrent_connects", plan.concurrent_connects));
+  plan.pid = static_cast<int>(flags.number("pid", 0));
+  const bool floor = flags.number("floor", 0) != 0;
+  const auto redis_port = static_cast<std::uint16_t>(flags.number("redis_port", 0));
+  const std::string channel = flags.text("channel", "notifications.v1");
+  const auto settle = seconds(flags.number("settle", 0));
+  load::Crowd::Options options;
+  options.port = static_cast<std::uint16_t>(flags.number("port", 0));
+  options.source_addresses = static_cast<int>(flags.number("sources", 4));
+  const int cpu = static_cast<int>(flags.number("cpu", -1));
+  flags.done();
+  if (options.port == 0 || plan.rooms == 0 || plan.connections == 0 || plan.in_flight == 0) {
+    fail("bad arguments; see --help");
+  }
+  if (cpu >= 0) pin(cpu);
+
+  const bool one_room = plan.rooms == 1;
+  options.dialect = floor ? load::Dialect::kFrames : load::Dialect::kSocketIo;
+  options.room_name = [one_room](std::uint32_t room) { return room_name(room, one_room); };
+  const load::ProbeText text(plan.payload);
+  // The floor's first connection is the one that tells it what to send.
+  std::unique_ptr<Feed> feed;
+  if (floor) feed = std::make_unique<FloorFeed>(options.port, text);
+  if (redis_port != 0) feed = std::make_unique<RedisFeed>(redis_port, channel, text, one_room);
+
+  load::Crowd crowd(options);
+  Workload workload(plan, crowd, text);
+  const ConnectOutcome connects = workload.connect();
+  const std::uint64_t settled_kib = workload.settle(settle);
+  if (feed == nullptr) {
+    print(connects, settled_kib, nullptr);
+    return 0;
+  }
+  const Outcome outcome = workload.run(*feed);
+  print(connects, settled_kib, &outcome);
+  return 0;
+}
+
+}  // namespace
+}  // namespace notifications::bench
+
+int main(int argc, char** argv) { return notifications::bench::run(argc, argv); }

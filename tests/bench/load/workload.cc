@@ -1,0 +1,176 @@
+#include "tests/bench/load/workload.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "server/notifyctl/load/process_usage.h"
+
+namespace notifications::bench {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Without a single delivery for so long something is lost.
+constexpr std::chrono::seconds kStall{20};
+
+double seconds_between(steady_clock::time_point from, steady_clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+double own_cpu() { return load::process_usage(::getpid())->cpu_seconds; }
+
+}  // namespace
+
+void fail(const std::string& what) {
+  std::fprintf(stderr, "notifications_load: %s\n", what.c_str());
+  std::exit(1);
+}
+
+Workload::Workload(const Plan& plan, load::Crowd& crowd, const load::ProbeText& text)
+    : plan_(plan), crowd_(crowd), text_(text), sent_(plan.rooms, load::ProbeText::kFirst - 1) {
+  crowd_.on_event([this](load::Client& client, std::string_view packet) { take(client, packet); });
+}
+
+double Workload::peer_cpu() const {
+  if (plan_.pid == 0) return 0;
+  const auto usage = load::process_usage(plan_.pid);
+  if (!usage) fail("the peer is gone");
+  return usage->cpu_seconds;
+}
+
+std::uint64_t Workload::peer_kib() const {
+  if (plan_.pid == 0) return 0;
+  const auto usage = load::process_usage(plan_.pid);
+  if (!usage) fail("the peer is gone");
+  return usage->resident_kib;
+}
+
+void Workload::turn(milliseconds timeout) {
+  crowd_.poll(timeout);
+  if (crowd_.lost() > 0) fail("a connection was lost: " + crowd_.error());
+}
+
+ConnectOutcome Workload::connect() {
+  ConnectOutcome outcome;
+  outcome.connections = plan_.connections;
+  outcome.peer_kib_before = peer_kib();
+  const double peer_before = peer_cpu();
+  const double own_before = own_cpu();
+  const auto start = steady_clock::now();
+  const auto give_up = start + std::chrono::seconds(120);
+  while (crowd_.live() < plan_.connections) {
+    while (crowd_.size() < plan_.connections &&
+           crowd_.size() - crowd_.live() < plan_.concurrent_connects) {
+      const auto room = static_cast<std::uint32_t>(crowd_.size()) % plan_.rooms;
+      if (!crowd_.connect(room)) fail(crowd_.error());
+    }
+    turn(milliseconds(100));
+    if (steady_clock::now() > give_up) fail("not all connections came about");
+  }
+  outcome.seconds = seconds_between(start, steady_clock::now());
+  outcome.peer_cpu_seconds = peer_cpu() - peer_before;
+  outcome.own_cpu_seconds = own_cpu() - own_before;
+  outcome.peer_kib_after = peer_kib();
+  return outcome;
+}
+
+std::uint64_t Workload::settle(milliseconds pause) {
+  const auto until = steady_clock::now() + pause;
+  while (steady_clock::now() < until) turn(milliseconds(20));
+  return peer_kib();
+}
+
+void Workload::take(load::Client& client, std::string_view packet) {
+  const auto seen = text_.read(packet);
+  if (!seen) fail("altered: " + std::string(packet.substr(0, 200)));
+  const std::uint64_t last =
+      client.last_sequence == 0 ? load::ProbeText::kFirst - 1 : client.last_sequence;
+  if (seen->sequence != last + 1) {
+    fail("client " + std::to_string(client.id()) + " got " + std::to_string(seen->sequence) +
+         " behind " + std::to_string(last));
+  }
+  client.last_sequence = seen->sequence;
+  ++received_;
+  latency_.record(load::probe_clock() - seen->at);
+}
+
+void Workload::publish_next() {
+  const std::uint32_t room = next_room_;
+  next_room_ = (next_room_ + 1) % plan_.rooms;
+  feed_->add(room, ++sent_[room]);
+  const std::uint32_t members =
+      plan_.connections / plan_.rooms + (room < plan_.connections % plan_.rooms ? 1 : 0);
+  expected_ += members;
+  ++published_;
+}
+
+void Workload::publish_more(Feed& feed, steady_clock::time_point now) {
+  std::uint64_t more = 0;
+  const std::uint64_t members = std::max<std::uint64_t>(1, plan_.connections / plan_.rooms);
+  const std::uint64_t open = (expected_ - received_ + members - 1) / members;
+  if (plan_.events_per_second > 0) {
+    const auto due =
+        static_cast<std::uint64_t>(seconds_between(paced_from_, now) * plan_.events_per_second);
+    more = due - paced_;
+    paced_ = due;
+  } else if (plan_.bursts) {
+    more = open == 0 ? plan_.in_flight : 0;
+  } else if (open * 2 <= plan_.in_flight) {
+    // Refilled by halves: a feed that wrote for each single delivery would be the bottleneck.
+    more = plan_.in_flight - open;
+  }
+  if (more == 0) return;
+  for (std::uint64_t i = 0; i < more; ++i) publish_next();
+  feed.flush();
+}
+
+void Workload::pump(Feed& feed, milliseconds duration) {
+  const auto until = steady_clock::now() + duration;
+  auto now = steady_clock::now();
+  auto moved_at = now;
+  std::uint64_t moved = received_;
+  paced_from_ = now;
+  paced_ = 0;
+  while (now < until || received_ < expected_) {
+    if (now < until) publish_more(feed, now);
+    turn(milliseconds(plan_.events_per_second > 0 ? 1 : 100));
+    now = steady_clock::now();
+    if (received_ != moved) {
+      moved = received_;
+      moved_at = now;
+    } else if (now - moved_at > kStall) {
+      fail("lost: " + std::to_string(expected_ - received_) + " of " + std::to_string(expected_) +
+           " deliveries did not come");
+    }
+  }
+}
+
+Outcome Workload::run(Feed& feed) {
+  feed_ = &feed;
+  crowd_.watch(feed.fd(), [&feed] { feed.drain(); });
+  pump(feed, plan_.warmup);
+  latency_.clear();
+  const std::uint64_t published = published_;
+  const std::uint64_t received = received_;
+  const double peer_before = peer_cpu();
+  const double own_before = own_cpu();
+  const auto start = steady_clock::now();
+  pump(feed, plan_.duration);
+  Outcome outcome;
+  outcome.seconds = seconds_between(start, steady_clock::now());
+  outcome.peer_cpu_seconds = peer_cpu() - peer_before;
+  outcome.own_cpu_seconds = own_cpu() - own_before;
+  outcome.events = published_ - published;
+  outcome.deliveries = received_ - received;
+  outcome.latency = latency_;
+  // Whatever is doubled would come now.
+  settle(milliseconds(50));
+  if (received_ != expected_) fail("more deliveries than were published");
+  return outcome;
+}
+
+}  // namespace notifications::bench
