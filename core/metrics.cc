@@ -44,10 +44,10 @@ struct Metrics::Family {
     std::unique_ptr<Histogram> histogram;
     std::function<double()> read;
 
-    double value(int type) const {
+    double value(int family_type) const {
       if (read) return read();
-      return type == kCounter ? static_cast<double>(counter.value())
-                              : static_cast<double>(gauge.value());
+      return family_type == kCounter ? static_cast<double>(counter.value())
+                                     : static_cast<double>(gauge.value());
     }
   };
 
