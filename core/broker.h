@@ -51,7 +51,8 @@ class EventSink {
   // No further message is at hand now: hand on what was gathered.
   virtual void on_batch_end() = 0;
   // With the journal on: what follows follows `base`, whatever came before. Called before the first
-  // message, and when the journal turned out to be another one (deleted, restored).
+  // message, and when the journal turned out to be another one (deleted, restored). A batch end
+  // follows, behind what is at hand of the past.
   virtual void on_reset(const Position& base) { static_cast<void>(base); }
 };
 

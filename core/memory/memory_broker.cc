@@ -23,7 +23,11 @@ PublishOutcome unavailable(const char* why) {
 
 class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
  public:
-  explicit Core(boost::asio::io_context& io) : io_(io) {}
+  Core(boost::asio::io_context& io, std::optional<JournalOptions> journal,
+       MemoryJournal::SystemClock clock)
+      : io_(io) {
+    if (journal) journal_ = std::make_unique<MemoryJournal>(io, *journal, std::move(clock));
+  }
 
   void start(EventSink& sink) {
     {
@@ -61,6 +65,8 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
     changed_ = std::move(changed);
   }
 
+  Journal* journal() { return journal_.get(); }
+
   void stop() {
     bool alive;
     {
@@ -89,6 +95,10 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
       phase_ = Phase::kRunning;
       alive_ = true;
     }
+    if (journal_ != nullptr) {
+      sink_->on_reset(journal_->head());
+      sink_->on_batch_end();
+    }
     if (changed_) changed_(status());
   }
 
@@ -104,16 +114,33 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
       running = phase_ == Phase::kRunning;
     }
     if (!running) return refuse(batch);
+    bool open = false;
     for (Publish& publish : batch) {
-      Incoming message;
-      message.text = publish.command.text;
-      sink_->on_message(message);
+      open = deliver(publish.command) || open;
       PublishOutcome outcome;
       outcome.status = PublishStatus::kPublished;
-      outcome.ts = std::move(publish.command.ts);
+      outcome.position = std::move(answer_.position);
+      outcome.ts = std::move(answer_.ts);
       publish.done(std::move(outcome));
     }
-    sink_->on_batch_end();
+    if (open) sink_->on_batch_end();
+  }
+
+  // Whether it was delivered: a repeated one is not. `answer_` says under what it stands.
+  bool deliver(PublishCommand& command) {
+    Incoming message;
+    message.text = command.text;
+    if (journal_ == nullptr) {
+      answer_ = {};
+      answer_.ts = std::move(command.ts);
+    } else {
+      answer_ = journal_->append(command);
+      if (answer_.duplicate) return false;
+      message.position = answer_.position;
+      message.previous = answer_.previous;
+    }
+    sink_->on_message(message);
+    return true;
   }
 
   void end() {
@@ -124,6 +151,7 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
     }
     refuse(rest);
     changed_ = {};
+    if (journal_ != nullptr) journal_->close();
   }
 
   static void refuse(std::vector<Publish>& publishes) {
@@ -134,6 +162,9 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
   boost::asio::io_context& io_;
   EventSink* sink_ = nullptr;
   std::function<void(const BrokerStatus&)> changed_;
+  std::unique_ptr<MemoryJournal> journal_;  // null with the journal off
+
+  MemoryJournal::Appended answer_;  // the broker's thread only; to the publish at hand
 
   mutable std::mutex mutex_;
   Phase phase_ = Phase::kNew;   // guarded by mutex_
@@ -142,7 +173,9 @@ class MemoryBroker::Core : public std::enable_shared_from_this<Core> {
   bool posted_ = false;         // guarded by mutex_; whether a turn for the inbox is under way
 };
 
-MemoryBroker::MemoryBroker(boost::asio::io_context& io) : core_(std::make_shared<Core>(io)) {}
+MemoryBroker::MemoryBroker(boost::asio::io_context& io, std::optional<JournalOptions> journal,
+                           MemoryJournal::SystemClock clock)
+    : core_(std::make_shared<Core>(io, journal, std::move(clock))) {}
 MemoryBroker::~MemoryBroker() { core_->stop(); }
 void MemoryBroker::start(EventSink& sink) { core_->start(sink); }
 void MemoryBroker::publish(PublishCommand command, Done done) {
@@ -152,6 +185,7 @@ BrokerStatus MemoryBroker::status() const { return core_->status(); }
 void MemoryBroker::on_status_change(std::function<void(const BrokerStatus&)> changed) {
   core_->on_status_change(std::move(changed));
 }
+Journal* MemoryBroker::journal() { return core_->journal(); }
 void MemoryBroker::stop() { core_->stop(); }
 
 }  // namespace notifications

@@ -10,6 +10,11 @@
 #include "core/broker_thread.h"
 #include "core/redis/canary.h"
 #include "core/redis/connection.h"
+#include "core/redis/journal_epoch.h"
+#include "core/redis/journal_keys.h"
+#include "core/redis/journal_reader.h"
+#include "core/redis/journal_scripts.h"
+#include "core/redis/journal_store.h"
 #include "core/redis/outage_log.h"
 #include "core/redis/publish_queue.h"
 #include "core/uuid.h"
@@ -32,6 +37,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
 
   void start(EventSink& sink);
   void publish(PublishCommand command, Done done);
+  Journal* journal() { return store_.get(); }
   void stop();
   BrokerStatus status() const {
     const std::lock_guard lock(mutex_);
@@ -64,11 +70,18 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void on_message(std::string_view channel, std::string_view text);
   void end_batch();
 
+  // Reading the journal.
+  void begin_journal();
+  void on_reader_open();
+  void on_reader_down(std::string_view why);
+  void on_canary(std::string_view text);
+
   // Publishing.
   void on_commands_up();
   void on_commands_down(std::string_view why);
   void take_inbox();
   void send(const PublishQueue::EntryPtr& entry);
+  void append(const PublishQueue::EntryPtr& entry);
   void on_published(const PublishQueue::EntryPtr& entry, const Reply& reply);
   void arm_deadline();
 
@@ -76,12 +89,14 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void tick();
   void probe_soon();
   void probe();
+  void write_canary(const std::string& text);
   void on_probe_written(const std::string& text, const Reply& reply);
   void on_probe_done();
   void arm_judgement();
   void judge();
 
   // Condition.
+  bool connected() const;
   void fail(std::string_view why);
   void set_status(bool connected, bool flowing);
 
@@ -89,6 +104,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   asio::io_context& io_;
   const Options options_;
   const std::string canary_name_;
+  const JournalKeys keys_;
   const milliseconds silence_limit_;
   Counter& reconnects_;
   Gauge& connected_gauge_;
@@ -96,11 +112,21 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   Histogram& round_trip_;
   EventSink* sink_ = nullptr;
   std::function<void(const BrokerStatus&)> changed_;
+  Log& log_;
+  Metrics& metrics_;
+  std::shared_ptr<JournalStore> store_;  // null with the journal off
 
   // The broker's thread only.
   Lane subscriber_;
   Lane commands_;
   bool subscribed_ = false;
+  // With the journal on.
+  Lane reader_;
+  bool reading_ = false;
+  std::unique_ptr<JournalReader> journal_reader_;
+  std::unique_ptr<ScriptCaller> scripts_;
+  EpochNames epochs_;
+  // In any case.
   bool batch_open_ = false;  // whether the sink holds messages without a batch end
   PublishQueue publishes_;
   Canary canary_;
@@ -123,6 +149,7 @@ RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics
     : io_(io),
       options_(std::move(options)),
       canary_name_(options_.channel + ":canary:" + options_.instance),
+      keys_(options_.channel),
       // A socket that died right after a probe is noticed 2.5 intervals later.
       silence_limit_(std::min(options_.probe_interval * 3 / 2, options_.canary_timeout)),
       reconnects_(metrics.counter("notifications_redis_reconnects_total",
@@ -134,12 +161,18 @@ RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics
       round_trip_(metrics.histogram(
           "notifications_redis_canary_seconds", "Time a canary took to come back",
           {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})),
+      log_(log),
+      metrics_(metrics),
       publishes_(options_.max_outstanding, options_.max_outstanding_bytes, metrics),
       canary_(new_random_id(9), options_.canary_timeout),
       outage_(log, options_.url.redacted()),
       tick_timer_(io),
       judgement_timer_(io),
-      deadline_timer_(io) {}
+      deadline_timer_(io) {
+  if (options_.journal) {
+    store_ = std::make_shared<JournalStore>(io, keys_, *options_.journal, log);
+  }
+}
 
 // ---- starting and stopping
 
@@ -173,6 +206,7 @@ void RedisBroker::Core::begin() {
                        [this](std::string_view why, milliseconds) { on_commands_down(why); },
                        {},
                        [this] { commands_.asked_at.reset(); }});
+  if (options_.journal) begin_journal();
   subscriber_.connection->start();
   commands_.connection->start();
   tick();
@@ -205,13 +239,18 @@ void RedisBroker::Core::stop() {
 void RedisBroker::Core::end() {
   if (subscriber_.connection != nullptr) subscriber_.connection->stop();
   if (commands_.connection != nullptr) commands_.connection->stop();
+  if (reader_.connection != nullptr) reader_.connection->stop();
   end_batch();
   publishes_.close();
+  if (store_ != nullptr) store_->close();
   tick_timer_.cancel();
   judgement_timer_.cancel();
   deadline_timer_.cancel();
+  journal_reader_.reset();
+  scripts_.reset();
   subscriber_.connection.reset();
   commands_.connection.reset();
+  reader_.connection.reset();
   changed_ = {};
   set_status(false, false);
 }
@@ -224,8 +263,11 @@ void RedisBroker::Core::on_subscriber_up() {
       subscriber_.connection->reset("subscribe refused: " + reply.text);
     return !reply.failed();
   };
-  subscriber_.connection->subscribe(options_.channel, check);
-  // Confirmed in order: the second one completes both.
+  if (options_.journal) subscriber_.connection->subscribe(keys_.control, check);
+  if (!options_.journal || options_.journal->legacy) {
+    subscriber_.connection->subscribe(options_.channel, check);
+  }
+  // Confirmed in order: the last one completes all.
   subscriber_.connection->subscribe(canary_name_, [this, check](const Reply& reply) {
     if (check(reply)) on_subscribed();
   });
@@ -233,7 +275,7 @@ void RedisBroker::Core::on_subscriber_up() {
 
 void RedisBroker::Core::on_subscribed() {
   subscribed_ = true;
-  set_status(subscribed_, canary_.flowing());
+  set_status(connected(), canary_.flowing());
   probe_soon();
 }
 
@@ -241,12 +283,15 @@ void RedisBroker::Core::on_subscriber_down(std::string_view why) {
   subscriber_.asked_at.reset();
   end_batch();
   subscribed_ = false;
-  canary_.lost();
+  if (!options_.journal) canary_.lost();
   fail(why);
 }
 
 void RedisBroker::Core::on_message(std::string_view channel, std::string_view text) {
-  if (channel == options_.channel) {
+  if (options_.journal) {
+    // The canary proves that this connection lives, nothing more.
+    if (channel == keys_.control) store_->on_control(text);
+  } else if (channel == options_.channel) {
     batch_open_ = true;
     Incoming message;
     message.text = text;
@@ -258,6 +303,46 @@ void RedisBroker::Core::on_message(std::string_view channel, std::string_view te
 
 void RedisBroker::Core::end_batch() {
   if (std::exchange(batch_open_, false)) sink_->on_batch_end();
+}
+
+// ---- reading the journal
+
+void RedisBroker::Core::begin_journal() {
+  reader_.connection =
+      make_connection({[this] { journal_reader_->on_up(); },
+                       [this](std::string_view why, milliseconds) { on_reader_down(why); },
+                       {},
+                       [this] { reader_.asked_at.reset(); }});
+  JournalReader::Options options{keys_, canary_name_, options_.journal->warm_bytes};
+  journal_reader_ = std::make_unique<JournalReader>(
+      *reader_.connection, std::move(options), *sink_,
+      JournalReader::Callbacks{[this] { on_reader_open(); },
+                               [this](std::string_view text) { on_canary(text); }},
+      log_, metrics_);
+  scripts_ = std::make_unique<ScriptCaller>(*commands_.connection);
+  store_->attach(*commands_.connection, *scripts_);
+  // Somebody learned that the journal is another one now: the reader looks after each canary.
+  store_->on_head([this](const Position& head) {
+    if (reading_ && head.epoch != journal_reader_->epoch()) probe_soon();
+  });
+  reader_.connection->start();
+}
+
+void RedisBroker::Core::on_reader_open() {
+  reading_ = true;
+  set_status(connected(), canary_.flowing());
+  probe_soon();
+}
+
+void RedisBroker::Core::on_reader_down(std::string_view why) {
+  reader_.asked_at.reset();
+  reading_ = false;
+  canary_.lost();
+  fail(why);
+}
+
+void RedisBroker::Core::on_canary(std::string_view text) {
+  if (canary_.heard(text, steady_clock::now())) on_probe_done();
 }
 
 // ---- publishing
@@ -279,8 +364,20 @@ void RedisBroker::Core::take_inbox() {
 
 void RedisBroker::Core::send(const PublishQueue::EntryPtr& entry) {
   if (!commands_.up()) return publishes_.hold(entry);
+  if (options_.journal) return append(entry);
   commands_.connection->send({"PUBLISH", options_.channel, entry->command.text},
                              [this, entry](const Reply& reply) { on_published(entry, reply); });
+}
+
+void RedisBroker::Core::append(const PublishQueue::EntryPtr& entry) {
+  const PublishCommand& command = entry->command;
+  const JournalOptions& journal = *options_.journal;
+  scripts_->call(kAppendScript, 3,
+                 {keys_.journal, keys_.meta, keys_.id_prefix + command.id, command.text, command.ts,
+                  options_.channel, std::to_string(journal.max_length),
+                  std::to_string(journal.retention.count()),
+                  std::to_string(journal.idempotency_window.count()), epochs_.next(), "1"},
+                 [this, entry](const Reply& reply) { on_published(entry, reply); });
 }
 
 void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const Reply& reply) {
@@ -290,6 +387,8 @@ void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const 
       // Nothing was written: it may wait for the next connection.
       return publishes_.hold(entry);
     case Reply::Kind::kLost:
+      // The script knows what it has appended: it may be asked again.
+      if (options_.journal) return publishes_.hold(entry);
       return publishes_.end(
           *entry, PublishQueue::outcome(PublishStatus::kUnavailable,
                                         "the connection to Redis dropped before the answer"));
@@ -297,13 +396,22 @@ void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const 
       return publishes_.end(*entry, PublishQueue::outcome(PublishStatus::kRefused, reply.text));
     default: {
       PublishOutcome outcome = PublishQueue::outcome(PublishStatus::kPublished, {});
-      outcome.ts = std::move(entry->command.ts);
+      if (options_.journal && reply.elements.size() == 3) {
+        outcome.position = reply.elements[0].text;
+        outcome.ts = reply.elements[1].text;
+      } else {
+        outcome.ts = std::move(entry->command.ts);
+      }
       return publishes_.end(*entry, std::move(outcome));
     }
   }
 }
 
 void RedisBroker::Core::on_commands_up() {
+  if (options_.journal) {
+    scripts_->on_up();
+    store_->on_up();
+  }
   for (const auto& entry : publishes_.release()) send(entry);
   probe_soon();
 }
@@ -311,6 +419,7 @@ void RedisBroker::Core::on_commands_up() {
 void RedisBroker::Core::on_commands_down(std::string_view why) {
   commands_.asked_at.reset();
   subscriber_.asked_at.reset();  // the probe it should have answered may be lost
+  reader_.asked_at.reset();
   canary_.miss(steady_clock::now());
   arm_judgement();
   fail(why);
@@ -350,15 +459,12 @@ void RedisBroker::Core::probe_soon() {
 
 void RedisBroker::Core::probe() {
   const TimePoint now = steady_clock::now();
-  if (commands_.up() && subscribed_) {
+  const bool events_ready = options_.journal ? reading_ : subscribed_;
+  if (commands_.up() && events_ready) {
     const std::string text = canary_.send(now);
-    const auto lifetime = 3 * options_.probe_interval + options_.canary_timeout;
-    commands_.connection->send({"SET", canary_name_, text, "PX", std::to_string(lifetime.count())},
-                               [this, text](const Reply& reply) { on_probe_written(text, reply); });
-    commands_.connection->send({"PUBLISH", canary_name_, text}, [this](const Reply& reply) {
-      if (reply.kind == Reply::Kind::kError) on_probe_written({}, reply);
-    });
-    subscriber_.ask(now);
+    write_canary(text);
+    if (options_.journal) reader_.ask(now);
+    if (subscribed_) subscriber_.ask(now);
   } else if (commands_.up()) {
     commands_.connection->send({"PING"}, {});
   } else {
@@ -368,10 +474,26 @@ void RedisBroker::Core::probe() {
   arm_judgement();
 }
 
+void RedisBroker::Core::write_canary(const std::string& text) {
+  const auto lifetime =
+      std::to_string((3 * options_.probe_interval + options_.canary_timeout).count());
+  const auto written = [this, text](const Reply& reply) { on_probe_written(text, reply); };
+  if (options_.journal) {
+    commands_.connection->send({"XADD", canary_name_, "MAXLEN", "1", "*", "c", text}, written);
+    commands_.connection->send({"PEXPIRE", canary_name_, lifetime}, {});
+  } else {
+    commands_.connection->send({"SET", canary_name_, text, "PX", lifetime}, written);
+  }
+  commands_.connection->send({"PUBLISH", canary_name_, text}, [this](const Reply& reply) {
+    if (reply.kind == Reply::Kind::kError) on_probe_written({}, reply);
+  });
+}
+
 void RedisBroker::Core::on_probe_written(const std::string& text, const Reply& reply) {
   if (reply.kind == Reply::Kind::kError) {
     canary_.refused();
     subscriber_.asked_at.reset();
+    reader_.asked_at.reset();
     fail("probe refused: " + reply.text);
   } else if (!reply.failed() && canary_.set(text, steady_clock::now())) {
     on_probe_done();
@@ -380,13 +502,13 @@ void RedisBroker::Core::on_probe_written(const std::string& text, const Reply& r
 
 void RedisBroker::Core::on_probe_done() {
   round_trip_.observe(std::chrono::duration<double>(canary_.round_trip()).count());
-  outage_.up();
-  set_status(subscribed_, canary_.flowing());
+  if (connected()) outage_.up();
+  set_status(connected(), canary_.flowing());
 }
 
 void RedisBroker::Core::arm_judgement() {
   std::optional<TimePoint> next = canary_.overdue_at();
-  for (const Lane* lane : {&subscriber_, &commands_})
+  for (const Lane* lane : {&subscriber_, &commands_, &reader_})
     if (lane->asked_at && (!next || *lane->asked_at + silence_limit_ < *next))
       next = *lane->asked_at + silence_limit_;
   if (!next) return;
@@ -401,13 +523,15 @@ void RedisBroker::Core::judge() {
   const auto silent = [&](const Lane& lane) {
     return lane.asked_at && now >= *lane.asked_at + silence_limit_;
   };
-  // Look at both before either is reset: a reset forgives the other one.
+  // Look at all before one is reset: a reset forgives the others.
   const bool subscriber_silent = silent(subscriber_);
   const bool commands_silent = silent(commands_);
+  const bool reader_silent = silent(reader_);
   const std::string why =
       "no answer to a probe within " + std::to_string(silence_limit_.count()) + " ms";
   if (subscriber_silent) subscriber_.connection->reset(why);
   if (commands_silent) commands_.connection->reset(why);
+  if (reader_silent) reader_.connection->reset(why);
   if (canary_.overdue(now))
     fail("no probe came back within " + std::to_string(options_.canary_timeout.count()) + " ms");
   arm_judgement();
@@ -415,13 +539,16 @@ void RedisBroker::Core::judge() {
 
 // ---- condition
 
+// Whether what is published reaches this process, one way or another.
+bool RedisBroker::Core::connected() const { return subscribed_ && (!options_.journal || reading_); }
+
 void RedisBroker::Core::fail(std::string_view why) {
   outage_.down(why);
   {
     const std::lock_guard lock(mutex_);
     status_.last_error = why;
   }
-  set_status(subscribed_, canary_.flowing());
+  set_status(connected(), canary_.flowing());
 }
 
 void RedisBroker::Core::set_status(bool connected, bool flowing) {
@@ -456,6 +583,7 @@ BrokerStatus RedisBroker::status() const { return core_->status(); }
 void RedisBroker::on_status_change(std::function<void(const BrokerStatus&)> changed) {
   core_->on_status_change(std::move(changed));
 }
+Journal* RedisBroker::journal() { return core_->journal(); }
 void RedisBroker::stop() { core_->stop(); }
 
 }  // namespace notifications::redis

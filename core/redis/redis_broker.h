@@ -5,9 +5,11 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/broker.h"
+#include "core/journal_options.h"
 #include "core/log.h"
 #include "core/metrics.h"
 #include "core/redis/url.h"
@@ -29,6 +31,12 @@ namespace notifications::redis {
 // A publish waits for the connection until its deadline. One that was written and whose answer
 // was lost is not sent again: whether it arrived is unknown.
 //
+// With a journal, events are appended to a stream by a script (core/redis/scripts/append.lua) and
+// read from it by position, over a third connection: what is published while that one is away is
+// read later. The script knows what it has appended, so a publish whose answer was lost is sent
+// again. The canary goes through a stream of its own in the same read. The subscribed connection
+// then hears who takes sessions over, and what was only PUBLISHed (see JournalLegacy).
+//
 // An outage is told in three lines: lost, still away (at growing intervals), back.
 //
 // Thread: the broker's is the one that runs `io`; publish(), status() and stop(): any.
@@ -49,6 +57,7 @@ class RedisBroker : public Broker {
     // publish is always admitted.
     std::size_t max_outstanding = 100'000;
     std::size_t max_outstanding_bytes = 64 * 1024 * 1024;
+    std::optional<JournalOptions> journal;  // nothing: no journal is kept
   };
 
   // `io`, `log` and `metrics` outlive the broker.
@@ -59,6 +68,7 @@ class RedisBroker : public Broker {
   void publish(PublishCommand command, std::function<void(PublishOutcome)> done) override;
   BrokerStatus status() const override;
   void on_status_change(std::function<void(const BrokerStatus&)> changed) override;
+  Journal* journal() override;
   void stop() override;
 
  private:
