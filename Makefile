@@ -46,8 +46,8 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 
 .PHONY: bench
 bench: deps build ## the benchmarks
-	@[ -x build/bin/notifications_bench ] || { echo 'make bench: there are no benchmarks in tests/bench yet' >&2; exit 1; }
-	@build/bin/notifications_bench
+	@[ -x tests/bench/run.py ] || { echo 'make bench: there is no tests/bench/run.py yet' >&2; exit 1; }
+	@/usr/bin/python3 tests/bench/run.py
 
 .PHONY: lint
 lint: deps ## format, clang-tidy, includes, shell, Python, proto

@@ -20,6 +20,7 @@ test_packages=(
   python3 python3-socketio python3-aiohttp python3-websockets python3-redis
   python3-grpcio python3-protobuf python3-yaml
   shellcheck chromium
+  haproxy docker-compose prometheus python3-jsonschema
 )
 
 fail() {

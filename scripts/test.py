@@ -19,7 +19,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from testrunner import process
-from testrunner.suites import CheckSuite, FuzzSuite, GtestSuite, NodeSuite, Suite
+from testrunner.suites import CheckSuite, FuzzSuite, GtestSuite, NodeSuite, Suite, UnittestSuite
 from testrunner.tally import Tally, summary_line
 from testrunner.trees import LOGS, ROOT, Tree
 
@@ -32,7 +32,6 @@ PROGRAMS = ["notifications-edge", "notifications-server", "notifications-gateway
             "publish-example"]
 
 CHECKS = [
-    ("runner-self-test", [PYTHON, "tests/checks/runner_test.py"]),
     ("includes-self-test", [PYTHON, "tests/checks/includes.py", "--self-test"]),
     ("includes", [PYTHON, "tests/checks/includes.py"]),
     ("repo-self-test", [PYTHON, "tests/checks/repo.py", "--self-test"]),
@@ -47,15 +46,21 @@ def suites() -> list[Suite]:
     """One row for each suite, in the order they run; seconds are the limit, not the expectation."""
     return [
         CheckSuite("checks", seconds=120, checks=CHECKS),
+        UnittestSuite("runner", seconds=120, command=[PYTHON, "tests/checks/runner_test.py"]),
         GtestSuite("unit", RELEASE, 300, program="unit_tests"),
         GtestSuite("unit-server", RELEASE, 300, program="unit_server_tests"),
         GtestSuite("contract", RELEASE, 600, program="contract_tests"),
         GtestSuite("integration", RELEASE, 600, program="integration_tests"),
         GtestSuite("integration-grpc", RELEASE, 600, program="integration_grpc_tests"),
-        CheckSuite("run", RELEASE, 300, targets=PROGRAMS,
-                   checks=[("run", [PYTHON, "tests/checks/run_test.py"])]),
+        UnittestSuite("run", RELEASE, 300, targets=PROGRAMS,
+                      command=[PYTHON, "tests/checks/run_test.py"]),
+        UnittestSuite("install", RELEASE, 600, targets=["all"],
+                      command=[PYTHON, "tests/install/install_test.py"]),
+        UnittestSuite("deploy", RELEASE, 300, targets=PROGRAMS,
+                      command=[PYTHON, "tests/deploy/run"]),
         NodeSuite("conformance", RELEASE, 900, targets=PROGRAMS, folder="tests/conformance"),
         NodeSuite("e2e", RELEASE, 1200, targets=PROGRAMS, folder="tests/e2e"),
+        NodeSuite("stack", RELEASE, 600, targets=["all"], folder="tests/e2e/stack"),
         GtestSuite("asan-unit", ASAN, 600, program="unit_tests"),
         GtestSuite("asan-unit-server", ASAN, 600, program="unit_server_tests"),
         GtestSuite("asan-contract", ASAN, 900, program="contract_tests"),
@@ -78,6 +83,8 @@ def suites() -> list[Suite]:
                   folder="tests/conformance"),
 
         NodeSuite("long", RELEASE, 1800, "long", PROGRAMS, folder="tests/e2e/long"),
+        NodeSuite("long-stack", RELEASE, 900, "long", ["all"], folder="tests/e2e/stack",
+                  settings={"FULL": "1"}),
     ]
 
 

@@ -83,6 +83,10 @@ class NodeSuite(Suite):
     """All *.test.mjs of one folder, without its subfolders."""
 
     folder: str = ""
+    settings: dict[str, str] = field(default_factory=dict)  # environment variables of its own
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), **self.settings}
 
     def run_tests(self) -> Tally:
         found = (ROOT / self.folder).glob("*.test.mjs")
@@ -123,6 +127,18 @@ class CheckSuite(Suite):
             else:
                 result.passed += 1
         return result
+
+
+@dataclass
+class UnittestSuite(Suite):
+    """A program of Python's unittest."""
+
+    command: list[str] = field(default_factory=list)
+
+    def run_tests(self) -> Tally:
+        ended = process.run(self.command, log=self.log_path(), seconds=self.seconds,
+                            env=self.environment(), cwd=ROOT)
+        return tally.from_unittest(ended.log, ended.exit_text)
 
 
 @dataclass

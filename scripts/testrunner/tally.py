@@ -1,6 +1,6 @@
-"""Counts individual tests in the reports of GoogleTest and of Node's test runner.
+"""Counts individual tests in the reports of GoogleTest, Node's test runner and Python's unittest.
 
-The rule of both: a suite that crashed, timed out or ran no test has at least one failure, so a
+The rule of all: a suite that crashed, timed out or ran no test has at least one failure, so a
 silent suite never looks like one that passed.
 """
 
@@ -145,6 +145,30 @@ def _tap_detail(after: list[str], size: int = 40) -> str:
     end = after[0].replace("---", "...")
     block = after[1 : after.index(end)] if end in after else after[1:]
     return "\n".join(line[len(end) - 3 :] for line in block[:size])
+
+
+# The name with its class in parentheses, without the subtest; perhaps the docstring; the traceback.
+_UNITTEST_FAILURE = re.compile(
+    r"^={70}\n(?:FAIL|ERROR): (\S+ \([^)\n]*\)).*\n(?:.+\n)?-{70}\n((?:.|\n)*?)\n\n", re.MULTILINE)
+
+
+def from_unittest(log: str, exit_text: str) -> Tally:
+    """Reads what Python's unittest prints. A test counts once, however many of its subtests fail."""
+    tally = Tally()
+    ran = sum(int(count) for count in re.findall(r"^Ran (\d+) tests? in", log, re.MULTILINE))
+    tally.skipped = sum(int(n) for n in re.findall(r"^(?:OK|FAILED) \(.*skipped=(\d+)", log, re.M))
+    broken = {}
+    for name, detail in _UNITTEST_FAILURE.findall(log):
+        broken.setdefault(name, detail)
+    for name, detail in broken.items():
+        tally.fail(name, detail)
+    fixtures = sum(name.startswith(("setUp", "tearDown")) for name in broken)  # are no tests
+    tally.passed = max(0, ran - tally.skipped - (len(broken) - fixtures))
+    if exit_text and not tally.failures:
+        tally.fail(exit_text, excerpt(log))
+    if tally.passed + tally.failed == 0:
+        tally.fail("no test ran", excerpt(log))
+    return tally
 
 
 def excerpt(log: str, size: int = 60) -> str:

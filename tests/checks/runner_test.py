@@ -121,6 +121,45 @@ class Tap(unittest.TestCase):
         self.assertEqual(tally.summary_line(got), "4 passed, 3 failed, 1 skipped")
 
 
+UNITTEST = """import unittest
+class A(unittest.TestCase):
+    def test_passes(self): pass
+    def test_fails(self):
+        "Says what it does."
+        self.assertEqual(1, 2)
+    def test_raises(self): raise ValueError("two\\n\\nparagraphs")
+    def test_subtests(self):
+        for number in range(3):
+            with self.subTest("(of three) [each]", number=number): self.assertEqual(number, 0)
+    @unittest.skip("why not")
+    def test_skips(self): pass
+class B(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): raise OSError("nothing there")
+    def test_never_runs(self): pass
+unittest.main()
+"""
+
+
+class Unittest(unittest.TestCase):
+    def test_reads_what_this_python_writes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "a.py")
+            file.write_text(UNITTEST)
+            ended = process.run([sys.executable, str(file)], log=pathlib.Path(folder, "log"),
+                                seconds=60)
+        got = tally.from_unittest(ended.log, ended.exit_text)
+        self.assertEqual(tally.summary_line(got), "1 passed, 4 failed, 1 skipped")
+        self.assertIn("test_fails (__main__.A.test_fails)", [one.name for one in got.failures])
+        self.assertIn("1 != 2", "".join(one.detail for one in got.failures))
+
+    def test_silence_is_a_failure(self):
+        self.assertEqual(tally.from_unittest("", "").failed, 1)
+        self.assertEqual(tally.from_unittest("Ran 0 tests in 0.000s\n\nOK\n", "").failed, 1)
+        crashed = tally.from_unittest("Ran 2 tests in 0.1s\n\nOK\n", "killed by SIGSEGV")
+        self.assertEqual(tally.summary_line(crashed), "2 passed, 1 failed")
+
+
 class Process(unittest.TestCase):
     def run_it(self, *command, seconds=30):
         with tempfile.TemporaryDirectory() as folder:
