@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { after, before, describe, it } from 'node:test';
 import { SocketIoClient } from '../support/clients.mjs';
 import { GrpcClient, status } from '../support/grpc.mjs';
+import { run } from '../support/processes.mjs';
 import { RawSocket } from '../support/raw_socket.mjs';
 import { until, within } from '../support/wait.mjs';
 import { Stack, answers } from './stack.mjs';
@@ -41,6 +42,30 @@ function upgrade(path) {
     asked.on('error', reject);
     asked.end();
   }));
+}
+
+// A stream of /events, as text.
+class EventStream {
+  text = '';
+
+  static async open(url, path) {
+    const stream = new EventStream();
+    stream.ending = new AbortController();
+    const response = await within(10000, `the answer to ${path}`, fetch(url + path, { signal: stream.ending.signal }));
+    assert.equal(response.status, 200);
+    stream.headers = response.headers;
+    stream.ended = (async () => {
+      for await (const chunk of response.body) stream.text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    return stream;
+  }
+
+  reads(part) { return until(`SSE brings ${JSON.stringify(part)}`, () => this.text.includes(part)); }
+
+  async close() {
+    this.ending.abort();
+    await this.ended;
+  }
 }
 
 describe('the stack', { timeout: 180000 }, () => {
@@ -153,9 +178,23 @@ describe('the stack', { timeout: 180000 }, () => {
     assert.deepEqual([...named].filter((name) => !shown.has(name)), []);
   });
 
+  it('shows metrics as Prometheus wants them', { skip: byProcess }, async () => {
+    for (const service of [...stack.edges, stack.service('server')]) {
+      const input = await (await fetch(`${service.adminUrl}/metrics`)).text();
+      const { code, stdout, stderr } = await run('promtool', ['check', 'metrics'], { input });
+      assert.deepEqual({ code, said: stdout + stderr }, { code: 0, said: '' }, service.name);
+    }
+  });
+
   it('lets browsers come back when an edge restarts under way', { skip: byProcess }, async () => {
     const clients = await Promise.all(Array.from({ length: 20 }, () => connect()));
     const [edge, other] = stack.edges;
+    const streams = [];
+    for (let i = 0; i < 4; ++i) {
+      const stream = await EventStream.open(stack.url, '/events?room=graph');
+      stream.ended.then(() => { stream.over = true; });
+      streams.push(stream);
+    }
     try {
       for (const client of clients) {
         client.subscribed = 0;
@@ -176,6 +215,10 @@ describe('the stack', { timeout: 180000 }, () => {
       await publish('after_restart', ['graph'], null);
       for (const client of clients.slice(0, 20)) await hears(client, 'after_restart');
       assert.ok(clients.slice(0, 20).every(({ disconnects }) => disconnects.length < 2), 'one move each');
+      for (const stream of streams.filter(({ over }) => over)) stream.again = await EventStream.open(stack.url, '/events?room=graph');
+      assert.ok(streams.some(({ again }) => again) && streams.some(({ over }) => !over), 'the edge took its streams along, and no others');
+      await publish('for_streams', ['graph'], 1);
+      for (const stream of streams) await (stream.again ?? stream).reads('event: for_streams\n');
       // And the edge is used again.
       await stack.startAgain(edge);
       await until('it has browsers', async () => {
@@ -184,6 +227,7 @@ describe('the stack', { timeout: 180000 }, () => {
       }, { deadline: 15000, every: 200 });
     } finally {
       for (const client of clients) client.close();
+      for (const stream of streams) await Promise.all([stream.close(), stream.again?.close()]);
     }
   });
 
@@ -241,33 +285,17 @@ describe('the stack', { timeout: 180000 }, () => {
     }
   });
 
-  // Enabled by itself once the edge serves /events.
-  it('lets server-sent events through as they are written', async (t) => {
-    const sse = await get('/events?room=graph', { signal: AbortSignal.timeout(60000) });
-    if (sse.status === 404) {
-      await sse.text();
-      t.skip('the edge does not serve /events');
-      return;
-    }
-    assert.equal(sse.status, 200);
-    assert.equal(sse.headers.get('content-type').split(';')[0], 'text/event-stream');
-    assert.equal(sse.headers.get('content-encoding'), null);
-    const reader = sse.body.getReader();
-    let text = '';
-    const reads = async (part) => {
-      while (!text.includes(part)) {
-        const { value, done } = await within(5000, `SSE brings ${part}`, reader.read());
-        assert.ok(!done, 'the stream goes on');
-        text += Buffer.from(value).toString();
-      }
-    };
-    await reads(': connected\n');
+  it('lets server-sent events through as they are written', async () => {
+    const events = await EventStream.open(stack.url, '/events?room=graph');
+    assert.equal(events.headers.get('content-type').split(';')[0], 'text/event-stream');
+    assert.equal(events.headers.get('content-encoding'), null);
+    await events.reads(': connected\n');
     // Each must be there before the next is written: whoever buffers fails.
     for (let i = 0; i < 20; ++i) {
       await publish('tick', ['graph'], { i });
-      await reads(`event: tick\ndata: {"i":${i}}\n\n`);
+      await events.reads(`event: tick\ndata: {"i":${i}}\n\n`);
     }
-    await reader.cancel();
+    await events.close();
   });
 });
 
@@ -286,24 +314,30 @@ describe('silence', { timeout: 180000, skip: byProcess }, () => {
   });
   after(() => quiet?.stop());
 
-  it(`of ${SILENCE / 1000} s ends neither a WebSocket nor a gRPC stream`, async () => {
+  it(`of ${SILENCE / 1000} s ends neither a WebSocket nor an event stream nor a gRPC stream`, async () => {
     const client = await SocketIoClient.connect(quiet.url, { reconnection: false });
     const operator = new GrpcClient(new URL(quiet.url).host);
+    const events = await EventStream.open(quiet.url, '/events?room=graph');
     try {
       await client.subscribe('graph');
+      await events.reads(': connected\n');
       const stream = await operator.stream('graph');
       const ended = await Promise.race([
         new Promise((resolve) => client.socket.once('disconnect', (reason) => resolve(`WebSocket: ${reason}`))),
         stream.ended.then((error) => `gRPC: ${error.details}`),
+        events.ended.then(() => 'SSE'),
         new Promise((resolve) => setTimeout(resolve, SILENCE, 'silence')),
       ]);
       assert.equal(ended, 'silence');
       await operator.publish({ event: 'after_silence', rooms: ['graph'], payload_json: '1' });
       await hears(client, 'after_silence');
       await stream.inbox.count('envelopes', 1);
+      await events.reads('event: after_silence\n');
+      assert.equal(events.text.split(': keepalive\n').length - 1, Math.floor(SILENCE / 15000));
     } finally {
       client.close();
       operator.close();
+      await events.close();
     }
   });
 
