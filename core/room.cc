@@ -69,4 +69,15 @@ std::optional<RoomPattern> parse_room_pattern(std::string_view text) {
   return pattern;
 }
 
+bool matches(const RoomPattern& pattern, std::string_view valid_room) {
+  switch (pattern.scope) {
+    case RoomPattern::Scope::kAll:
+      return true;
+    case RoomPattern::Scope::kKind:
+      return room_kind(valid_room) == pattern.kind;
+    default:
+      return pattern.room == valid_room;
+  }
+}
+
 }  // namespace notifications

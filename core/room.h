@@ -28,6 +28,9 @@ struct RoomPattern {
 // Reads "graph", "thread:42", "*", "thread:*"; nothing if it is none of these.
 std::optional<RoomPattern> parse_room_pattern(std::string_view text);
 
+// Whether a valid room is one of those the pattern names.
+bool matches(const RoomPattern& pattern, std::string_view valid_room);
+
 // Explains in one English sentence what rooms look like, for error messages.
 inline constexpr std::string_view kRoomRule =
     "a room is graph, threads, thread:<id>, run:<id> or node:<id> with 1 to 64 characters of "

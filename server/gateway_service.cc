@@ -26,11 +26,11 @@ grpc::Status starting() { return {grpc::StatusCode::UNAVAILABLE, "starting"}; }
 
 }  // namespace
 
-GatewayService::GatewayService(StreamLimits limits, Broker& broker,
+GatewayService::GatewayService(StreamLimits limits, Broker& broker, Replayer* replayer,
                                const std::vector<Shard*>& shards, Metrics& metrics, Log& log)
     : metrics_(metrics),
       publish_shared_{broker, metrics_, active_},
-      stream_shared_{limits, make_frame(encode_opened_response("")), metrics_, log, active_} {
+      stream_shared_{limits, replayer, metrics_, log, active_} {
   for (Shard* shard : shards) homes_.push_back(std::make_unique<StreamShard>(*shard));
 }
 

@@ -30,8 +30,9 @@ using RawGatewayService = v1::NotificationsGateway::WithRawCallbackMethod_Publis
 class GatewayService final : public RawGatewayService {
  public:
   // All outlive the service; the shards run from start() until no call is left.
-  GatewayService(StreamLimits limits, Broker& broker, const std::vector<Shard*>& shards,
-                 Metrics& metrics, Log& log);
+  // `replayer` is null with the journal off.
+  GatewayService(StreamLimits limits, Broker& broker, Replayer* replayer,
+                 const std::vector<Shard*>& shards, Metrics& metrics, Log& log);
 
   grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
                                     const grpc::ByteBuffer* request,

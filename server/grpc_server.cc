@@ -73,11 +73,11 @@ void configure(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-GrpcServer::GrpcServer(Options options, Broker& broker, const std::vector<Shard*>& shards,
-                       Metrics& metrics, Log& log)
+GrpcServer::GrpcServer(Options options, Broker& broker, Replayer* replayer,
+                       const std::vector<Shard*>& shards, Metrics& metrics, Log& log)
     : options_(std::move(options)),
       log_(log),
-      service_(options_.limits, broker, shards, metrics, log) {}
+      service_(options_.limits, broker, replayer, shards, metrics, log) {}
 
 GrpcServer::~GrpcServer() { stop(); }
 
@@ -148,8 +148,8 @@ std::unique_ptr<Front> make_grpc_server(Process& process) {
   options.limits = {static_cast<std::size_t>(settings.max_outbound_bytes), settings.write_timeout};
   std::vector<Shard*> shards;
   for (const auto& shard : process.shards()) shards.push_back(shard.get());
-  return std::make_unique<GrpcServer>(std::move(options), process.broker(), shards,
-                                      process.metrics(), process.log());
+  return std::make_unique<GrpcServer>(std::move(options), process.broker(), process.replayer(),
+                                      shards, process.metrics(), process.log());
 }
 
 }  // namespace notifications::server

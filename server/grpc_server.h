@@ -38,8 +38,9 @@ class GrpcServer final : public Front {
   };
 
   // All references outlive the server.
-  GrpcServer(Options options, Broker& broker, const std::vector<Shard*>& shards, Metrics& metrics,
-             Log& log);
+  // `replayer` is null with the journal off.
+  GrpcServer(Options options, Broker& broker, Replayer* replayer, const std::vector<Shard*>& shards,
+             Metrics& metrics, Log& log);
   ~GrpcServer() override;  // stops
 
   // Listens; every call is answered UNAVAILABLE "starting" until start().

@@ -18,6 +18,7 @@ namespace {
 constexpr int kRequestMessageDepth = 3 * kMaxPayloadDepth + 10;
 
 // The hub looks through a subscriber's rooms at each join, so their number must stay modest.
+constexpr std::size_t kMaxCursor = 256;  // no position of ours is longer
 constexpr std::size_t kMaxStreamRooms = 10'000;
 
 grpc::Status invalid(const std::string& field, const std::string& what) {
@@ -135,10 +136,19 @@ Result<StreamPlan, grpc::Status> plan_of(const v1::StreamRequest& request) {
       return invalid("payload_format",
                      std::to_string(request.payload_format()) + " is not a payload format");
   }
-  if (!request.resume_after().empty())
-    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
-                        "resume_after: this server keeps no journal to resume from");
+  if (request.resume_after().size() > kMaxCursor)
+    return invalid("resume_after", "at most " + std::to_string(kMaxCursor) + " bytes");
+  plan.resume_after = request.resume_after();
   return plan;
+}
+
+bool StreamPlan::matches(const Envelope& envelope) const {
+  if (!wants(envelope.event)) return false;
+  return std::any_of(rooms.begin(), rooms.end(), [&](const RoomPattern& pattern) {
+    return std::any_of(envelope.rooms.begin(), envelope.rooms.end(), [&](const std::string& room) {
+      return notifications::matches(pattern, room);
+    });
+  });
 }
 
 }  // namespace notifications::server

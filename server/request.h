@@ -35,11 +35,14 @@ struct StreamPlan {
   std::vector<RoomPattern> rooms;   // at least one; none twice
   std::vector<std::string> events;  // sorted; none: all
   WireFormat format = WireFormat::kGrpcJson;
+  std::string resume_after;  // the cursor as the client gave it; "" for none
 
   bool wants(const std::string& event) const;
+  // Whether an event is wanted and one of its rooms is.
+  bool matches(const Envelope& envelope) const;
 };
 
-// Checks a stream request. `resume_after` is FAILED_PRECONDITION: there is no journal.
+// Checks a stream request. A cursor that is no position of ours is not refused: it makes a gap.
 Result<StreamPlan, grpc::Status> plan_of(const v1::StreamRequest& request);
 
 }  // namespace notifications::server

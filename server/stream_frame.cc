@@ -54,4 +54,17 @@ std::string encode_opened_response(std::string_view position) {
   return response.SerializeAsString();
 }
 
+std::string encode_gap_response(std::string_view after, std::string_view resumes_at) {
+  v1::StreamResponse response;
+  response.mutable_gap()->set_after(to_valid_utf8(after));
+  response.mutable_gap()->set_resumes_at(std::string(resumes_at));
+  return response.SerializeAsString();
+}
+
+std::string encode_checkpoint_response(std::string_view position) {
+  v1::StreamResponse response;
+  response.mutable_checkpoint()->set_position(std::string(position));
+  return response.SerializeAsString();
+}
+
 }  // namespace notifications::server

@@ -24,4 +24,10 @@ std::string encode_value_response(const Publication& publication);
 // The bytes of the first response of a stream.
 std::string encode_opened_response(std::string_view position);
 
+// The bytes of a response that tells a gap. `after` is a client's text: any bytes.
+std::string encode_gap_response(std::string_view after, std::string_view resumes_at);
+
+// The bytes of a response that moves the cursor of a stream without an event.
+std::string encode_checkpoint_response(std::string_view position);
+
 }  // namespace notifications::server

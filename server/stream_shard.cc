@@ -32,6 +32,13 @@ StreamFramePtr make_frame(const std::string& bytes) {
       StreamFrame{grpc::ByteBuffer(&slice, 1), bytes.size()});
 }
 
+StreamShard::StreamShard(Shard& shard) : shard_(shard) {
+  shard.on_gap([this](const Position& after, const Position& resumes_at) {
+    const StreamFramePtr gap = make_frame(encode_gap_response(after.text(), resumes_at.text()));
+    for (StreamSubscriber* stream : streams_) stream->on_gap(gap);
+  });
+}
+
 void StreamShard::add(StreamSubscriber& stream) { streams_.insert(&stream); }
 
 void StreamShard::remove(StreamSubscriber& stream) { streams_.erase(&stream); }

@@ -30,7 +30,8 @@ using StreamFramePtr = std::shared_ptr<const StreamFrame>;
 // Owns no stream. Outlives them.
 class StreamShard {
  public:
-  explicit StreamShard(Shard& shard) : shard_(shard) {}
+  // Before the shard runs.
+  explicit StreamShard(Shard& shard);
   StreamShard(const StreamShard&) = delete;
   StreamShard& operator=(const StreamShard&) = delete;
 

@@ -3,7 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/stream_frame.h"
+
 namespace notifications::server {
+namespace {
+
+// How often a quiet stream is told how far it has got.
+constexpr std::chrono::seconds kCheckpointInterval{10};
+
+}  // namespace
 
 StreamSubscriber* StreamSubscriber::open(grpc::CallbackServerContext& context, StreamPlan plan,
                                          StreamShard& home, Shared& shared) {
@@ -40,7 +48,75 @@ void StreamSubscriber::join() {
   }
   // Register first: whatever is published once the client saw `opened` is delivered.
   for (const RoomPattern& room : plan_.rooms) home_.shard().hub().join(*this, room);
-  enqueue(shared_.opened);
+  if (shared_.replayer != nullptr) return read(plan_.resume_after);
+  enqueue(make_frame(encode_opened_response("")));
+  // Without a journal nothing is known of the past: a cursor cannot be honoured.
+  if (!plan_.resume_after.empty()) {
+    enqueue(make_frame(encode_gap_response(plan_.resume_after, "")));
+  }
+  opened_ = open_ = true;
+}
+
+void StreamSubscriber::read(std::string after) {
+  ReplayRequest request;
+  request.after = std::move(after);
+  request.max_bytes =
+      std::clamp<std::size_t>(shared_.limits.max_outbound_bytes / 4, 1, request.max_bytes);
+  // plan_ is constant: the broker's thread may read it.
+  request.matches = [self = shared_from_this()](const Position&, const Envelope& envelope) {
+    return self->plan_.matches(envelope);
+  };
+  shared_.replayer->read(
+      home_.shard(), std::move(request),
+      [self = shared_from_this()](ReplayPage page) { self->on_page(std::move(page)); });
+}
+
+void StreamSubscriber::on_page(ReplayPage page) {
+  std::vector<StreamFramePtr> frames;
+  if (!opened_) {
+    // Everything behind this position arrives on this stream.
+    const bool continues = !page.gap && !plan_.resume_after.empty();
+    const std::string position = page.gap    ? page.gap->resumes_at.text()
+                                 : continues ? plan_.resume_after
+                                             : page.upto.text();
+    frames.push_back(make_frame(encode_opened_response(position)));
+    opened_ = true;
+    checkpoint_at_ = home_.shard().now() + kCheckpointInterval;
+    wake_at(checkpoint_at_);
+  }
+  if (page.gap) {
+    frames.push_back(make_frame(encode_gap_response(page.gap->after, page.gap->resumes_at.text())));
+  }
+  for (const PublicationPtr& publication : page.events) {
+    frames.push_back(home_.frame(publication, plan_.format));
+  }
+  enqueue_page(frames);
+  open_ = page.live;
+  if (open_) return;
+  next_after_ = page.upto.text();
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    pull_ = !queue_.empty();
+    if (pull_) return;
+  }
+  pull();
+}
+
+void StreamSubscriber::pull() {
+  if (!open_) read(std::exchange(next_after_, {}));
+}
+
+void StreamSubscriber::on_gap(const StreamFramePtr& gap) {
+  if (open_) enqueue(gap);
+}
+
+void StreamSubscriber::send_checkpoint(Clock::time_point now) {
+  if (now < checkpoint_at_) return;
+  checkpoint_at_ = now + kCheckpointInterval;
+  if (const auto& head = home_.shard().head(); open_ && head) {
+    enqueue(make_frame(encode_checkpoint_response(head->text())));
+  }
 }
 
 void StreamSubscriber::leave() {
@@ -50,7 +126,7 @@ void StreamSubscriber::leave() {
 }
 
 void StreamSubscriber::deliver(const PublicationPtr& publication) {
-  if (!plan_.wants(publication->envelope().event)) return;
+  if (!open_ || !plan_.wants(publication->envelope().event)) return;
   enqueue(home_.frame(publication, plan_.format));
 }
 
@@ -73,7 +149,24 @@ void StreamSubscriber::enqueue(const StreamFramePtr& frame) {
     queue_.push_back(frame);
   }
   if (idle) home_.shard().mark_dirty(*this);
-  if (!wake_at_) wake_at(now + shared_.limits.write_timeout);
+  wake_at(now + shared_.limits.write_timeout);
+}
+
+// A page was pulled when nothing waited, and is bounded: the consumer's bound does not apply.
+void StreamSubscriber::enqueue_page(const std::vector<StreamFramePtr>& frames) {
+  if (frames.empty()) return;
+  const Clock::time_point now = home_.shard().now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (ending_) return;
+    if (queue_.empty()) progress_at_ = now;
+    for (const StreamFramePtr& frame : frames) {
+      if (!queue_.empty()) waiting_bytes_ += frame->size;
+      queue_.push_back(frame);
+    }
+  }
+  home_.shard().mark_dirty(*this);
+  wake_at(now + shared_.limits.write_timeout);
 }
 
 void StreamSubscriber::flush() {
@@ -103,6 +196,8 @@ void StreamSubscriber::on_timer(Clock::time_point now) {
     next = check_deadlines(now);
   }
   if (next) wake_at(*next);
+  send_checkpoint(now);
+  if (checkpoint_at_ != Clock::time_point::max()) wake_at(checkpoint_at_);
 }
 
 std::optional<StreamSubscriber::Clock::time_point> StreamSubscriber::check_deadlines(
@@ -172,7 +267,10 @@ void StreamSubscriber::OnWriteDone(bool ok) {
   shared_.metrics.bytes_written.add(size);
   progress_at_ = Clock::now();
   if (!queue_.empty()) return write_front();
-  if (ending_) end_now(*ending_);
+  if (ending_) return end_now(*ending_);
+  if (std::exchange(pull_, false)) {
+    home_.shard().post([self = shared_from_this()] { self->pull(); });
+  }
 }
 
 void StreamSubscriber::OnCancel() {

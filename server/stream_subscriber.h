@@ -9,9 +9,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "core/log.h"
 #include "core/publication.h"
+#include "core/runtime/replayer.h"
 #include "core/runtime/shard.h"
 #include "core/subscriber.h"
 #include "server/active_calls.h"
@@ -50,7 +53,7 @@ class StreamSubscriber final : public Subscriber,
   // What all streams of a server share. Outlives them.
   struct Shared {
     StreamLimits limits;
-    StreamFramePtr opened;  // the first message of each stream
+    Replayer* replayer;  // null with the journal off
     GatewayMetrics& metrics;
     Log& log;
     ActiveCalls& active;
@@ -68,6 +71,9 @@ class StreamSubscriber final : public Subscriber,
   // Ends the stream at `when`, after all that is queued by then. Thread: shard.
   void drain_at(std::chrono::steady_clock::time_point when);
 
+  // Events were missed, by everybody. Thread: shard.
+  void on_gap(const StreamFramePtr& gap);
+
   void deliver(const PublicationPtr& publication) override;
   void flush() override;
   void on_timer(std::chrono::steady_clock::time_point now) override;
@@ -82,7 +88,12 @@ class StreamSubscriber final : public Subscriber,
   // Shard.
   void join();
   void leave();
+  void read(std::string after);
+  void on_page(ReplayPage page);
+  void pull();
+  void send_checkpoint(Clock::time_point now);
   void enqueue(const StreamFramePtr& frame);
+  void enqueue_page(const std::vector<StreamFramePtr>& frames);
   void wake_at(Clock::time_point when);
 
   // Require: mutex_ is held.
@@ -100,6 +111,10 @@ class StreamSubscriber final : public Subscriber,
 
   // This shard only.
   std::optional<Clock::time_point> wake_at_;
+  bool opened_ = false;     // the first message was queued
+  bool open_ = false;       // live events pass; if not, they are part of what is being replayed
+  std::string next_after_;  // where the next page of the past begins
+  Clock::time_point checkpoint_at_ = Clock::time_point::max();
 
   std::mutex mutex_;
   // Guarded by mutex_.
@@ -107,6 +122,7 @@ class StreamSubscriber final : public Subscriber,
   std::deque<StreamFramePtr> queue_;        // the front is being written, or is next
   std::size_t waiting_bytes_ = 0;           // of all in the queue but the front
   bool writing_ = false;
+  bool pull_ = false;  // when the queue has run empty, the next page of the past is due
   bool cancelled_ = false;
   Clock::time_point progress_at_;  // when the queue began to wait, or last moved
   std::optional<Clock::time_point> drain_at_;

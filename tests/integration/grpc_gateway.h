@@ -72,7 +72,7 @@ class TestGateway {
     Broker& broker = options.broker == nullptr ? memory : *options.broker;
     front =
         std::make_unique<GrpcServer>(GrpcServer::Options{Address{"127.0.0.1", 0}, options.limits},
-                                     broker, shard_pointers_, metrics, log);
+                                     broker, nullptr, shard_pointers_, metrics, log);
     EXPECT_EQ(front->open(), std::nullopt);
     for (const auto& shard : shards_) shard->start();
     broker.start(*dispatcher_);

@@ -162,8 +162,8 @@ TEST(GrpcStream, AnswersBadRequestsWithTheFieldsName) {
   cases.back().request.add_events("");
   cases.push_back({"format", rooms({"*"}), StatusCode::INVALID_ARGUMENT, "payload_format: "});
   cases.back().request.set_payload_format(static_cast<v1::PayloadFormat>(77));
-  cases.push_back({"resume", rooms({"*"}), StatusCode::FAILED_PRECONDITION, "resume_after: "});
-  cases.back().request.set_resume_after("x.1");
+  cases.push_back({"cursor", rooms({"*"}), StatusCode::INVALID_ARGUMENT, "resume_after: "});
+  cases.back().request.set_resume_after(std::string(257, 'x'));
   for (const BadRequest& bad : cases) {
     TestStream stream(client, bad.request);
     const grpc::Status status = stream.end();
@@ -172,6 +172,21 @@ TEST(GrpcStream, AnswersBadRequestsWithTheFieldsName) {
   }
   EXPECT_EQ(gateway.metric("notifications_grpc_streams_refused_total"), 6);
   EXPECT_EQ(gateway.metric("notifications_connects_total"), 0);
+}
+
+TEST(GrpcStream, AnswersACursorWithAGapWhereThereIsNoJournal) {
+  TestGateway gateway;
+  TestClient client(gateway.address());
+  v1::StreamRequest request = rooms({"graph"});
+  request.set_resume_after("epoch.1-0");
+  TestStream stream(client, request);
+  const v1::StreamResponse opened = stream.next();
+  ASSERT_TRUE(opened.has_opened());
+  EXPECT_EQ(opened.opened().position(), "");
+  const v1::StreamResponse gap = stream.next();
+  ASSERT_TRUE(gap.has_gap());
+  EXPECT_EQ(gap.gap().after(), "epoch.1-0");
+  EXPECT_EQ(gap.gap().resumes_at(), "");
 }
 
 TEST(GrpcStream, GoesWhenTheClientCancels) {

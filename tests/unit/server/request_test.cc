@@ -177,10 +177,31 @@ TEST(PlanOf, TakesTenThousandRoomsAndNoMore) {
             "rooms: at most 10000; ask for a pattern such as thread:* instead");
 }
 
-TEST(PlanOf, CannotResumeWithoutAJournal) {
+TEST(PlanOf, TakesAnyCursorThatIsNotTooLong) {
   const auto plan = stream(R"(rooms: "*" resume_after: "x.1")");
-  ASSERT_FALSE(plan);
-  EXPECT_EQ(plan.error().error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->resume_after, "x.1");
+  v1::StreamRequest request;
+  request.add_rooms("*");
+  request.set_resume_after(std::string(257, 'x'));
+  const auto too_long = plan_of(request);
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().error_message(), "resume_after: at most 256 bytes");
+}
+
+TEST(PlanOf, MatchesEventsByRoomAndName) {
+  const auto plan = stream(R"(rooms: "thread:*" rooms: "graph" events: "a")");
+  ASSERT_TRUE(plan);
+  Envelope envelope;
+  envelope.event = "a";
+  envelope.rooms = {"run:1", "Thread:2"};
+  EXPECT_TRUE(plan->matches(envelope));
+  envelope.rooms = {"threads", "run:1"};
+  EXPECT_FALSE(plan->matches(envelope));
+  envelope.rooms = {"graph"};
+  EXPECT_TRUE(plan->matches(envelope));
+  envelope.event = "b";
+  EXPECT_FALSE(plan->matches(envelope));
 }
 
 TEST(DecodeRequest, TakesAValueDeeperThanProtobufsDefault) {
