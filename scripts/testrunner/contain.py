@@ -22,7 +22,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        child = subprocess.Popen(sys.argv[1:], start_new_session=True)
+        child = subprocess.Popen(sys.argv[1:], start_new_session=True, preexec_fn=_heed_interrupts)
     except OSError as error:
         print(f"cannot start {sys.argv[1]}: {error.strerror}", flush=True)
         return 127
@@ -36,6 +36,11 @@ def main() -> int:
         signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     return code
+
+
+def _heed_interrupts() -> None:
+    """Ignoring is inherited, from here as from a shell's `&`, and a shell script cannot undo it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _stop(*_) -> None:

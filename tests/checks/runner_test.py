@@ -171,6 +171,10 @@ class Process(unittest.TestCase):
         self.assertEqual(self.run_it("no-such-program").exit_text, "exit code 127")
         self.assertEqual(self.run_it("bash", "-c", "kill -SEGV $$").exit_text, "killed by SIGSEGV")
 
+    def test_a_command_can_be_interrupted(self):
+        ended = self.run_it("bash", "-c", "trap 'echo heard; exit' INT; kill -INT $$; echo deaf")
+        self.assertEqual(ended.log, "heard\n")
+
     def test_takes_along_what_a_command_leaves_behind(self):
         # Another session, another environment: as a daemon that a dead test has left.
         ended = self.run_it("bash", "-c", "env -i setsid sleep 1000 & echo $!")
