@@ -56,7 +56,12 @@ void EdgeShard::remove(Connection& connection) {
   if (draining_ && connections_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 
-void EdgeShard::remember(Recovery& session) { sessions_[session.pid()] = session.weak_from_this(); }
+// Whoever held the session here before lets go of it now: the notice of the takeover finds only the
+// new holder.
+void EdgeShard::remember(Recovery& session) {
+  const auto before = std::exchange(sessions_[session.pid()], session.weak_from_this()).lock();
+  if (before != nullptr && before.get() != &session) before->let_go();
+}
 
 void EdgeShard::forget(const Recovery& session) {
   const auto found = sessions_.find(session.pid());

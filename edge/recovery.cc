@@ -80,17 +80,38 @@ bool concerns(const SessionRecord& record, const std::optional<Position>& offset
 
 Recovery::Recovery(RecoveryPort& port, EdgeShard& shard) : port_(port), shard_(shard) {}
 
+Recovery::~Recovery() { shard_.forget(*this); }
+
+// A callback that does nothing once this session is over, be it that the connection has gone or
+// that its client began anew on it.
+template <class Work>
+auto Recovery::in_this_life(Work work) {
+  return [weak = weak_from_this(), life = life_, work = std::move(work)](auto&&... answer) mutable {
+    const auto self = weak.lock();
+    if (self != nullptr && self->life_ == life) {
+      work(*self, std::forward<decltype(answer)>(answer)...);
+    }
+  };
+}
+
 void Recovery::connect(std::string_view auth_json) {
+  ++life_;
   Auth auth = read_auth(auth_json);
   const auto offset = parse_position(auth.offset);
   // An offset that is no position of ours cannot be continued from.
   if (!is_pid(auth.pid) || (!auth.offset.empty() && !offset)) return start_fresh();
   state_ = State::kTaking;
-  shard_.context().sessions->take(
-      shard_.shard(), std::move(auth.pid),
-      [weak = weak_from_this(), offset](Journal::SessionResult result, SessionRecord record) {
-        if (const auto self = weak.lock()) self->on_taken(result, std::move(record), offset);
-      });
+  shard_.context().sessions->take(shard_.shard(), std::move(auth.pid),
+                                  [weak = weak_from_this(), life = life_, offset](
+                                      Journal::SessionResult result, SessionRecord record) {
+                                    const auto self = weak.lock();
+                                    if (self == nullptr) return;
+                                    if (self->life_ == life)
+                                      return self->on_taken(result, std::move(record), offset);
+                                    // Its client ended the session while it was being looked up.
+                                    self->shard_.context().sessions->forget(std::move(record.pid),
+                                                                            record.generation);
+                                  });
 }
 
 void Recovery::start_fresh() {
@@ -100,6 +121,7 @@ void Recovery::start_fresh() {
   record_.sid = new_random_id(kIdBytes);
   record_.generation = 1;
   sent_.reset();
+  offset_.reset();
   shard_.remember(*this);
   accepted_ = true;
   port_.accept(record_.sid, record_.pid);
@@ -108,7 +130,8 @@ void Recovery::start_fresh() {
 
 void Recovery::on_taken(Journal::SessionResult result, SessionRecord record,
                         const std::optional<Position>& offset) {
-  if (state_ != State::kTaking) return;
+  // The client keeps its pid and comes again: nothing is lost as long as nobody tells it so.
+  if (result == Journal::SessionResult::kUnavailable) return port_.end(CloseReason::kStoreAway);
   if (result != Journal::SessionResult::kOk || record.rooms.empty()) return start_fresh();
   record_ = std::move(record);
   offset_ = offset;
@@ -129,12 +152,9 @@ void Recovery::read(std::string after) {
                                                          const Envelope& envelope) {
     return concerns(record, offset, position, envelope);
   };
-  shard_.context().replayer->read(shard_.shard(), std::move(request),
-                                  [weak = weak_from_this()](ReplayPage page) {
-                                    if (const auto self = weak.lock()) {
-                                      self->on_page(std::move(page));
-                                    }
-                                  });
+  shard_.context().replayer->read(
+      shard_.shard(), std::move(request),
+      in_this_life([](Recovery& self, ReplayPage page) { self.on_page(std::move(page)); }));
 }
 
 void Recovery::on_page(ReplayPage page) {
@@ -167,6 +187,8 @@ void Recovery::on_drained() {
 
 void Recovery::go_live() {
   state_ = State::kLive;
+  // Nothing was missed: whatever was sent before has arrived, or concerns it no more.
+  if (!sent_) record_.sent = offset_;
   next_after_.clear();
   for (Pending& pending : std::exchange(pending_, {})) {
     if (pending.joins) {
@@ -195,21 +217,22 @@ void Recovery::join(socketio::RoomsCommand command, std::vector<std::string> roo
   for (const std::string& room : rooms) port_.enter(room);
   // The rooms are live from the position up to which the broker's thread has dispatched once it
   // knows our interest; the record says so before the client does.
-  shard_.context().replayer->read(shard_.shard(), ReplayRequest{},
-                                  [weak = weak_from_this(), command = std::move(command),
-                                   rooms = std::move(rooms)](ReplayPage page) mutable {
-                                    const auto self = weak.lock();
-                                    if (self == nullptr || self->state_ != State::kLive) return;
-                                    auto& known = self->record_.rooms;
-                                    for (std::string& room : rooms) {
-                                      const bool listed = std::any_of(
-                                          known.begin(), known.end(),
-                                          [&](const auto& r) { return r.name == room; });
-                                      if (!listed && self->port_.is_in(room))
-                                        known.push_back({std::move(room), page.upto});
-                                    }
-                                    self->save(std::move(command));
-                                  });
+  shard_.context().replayer->read(
+      shard_.shard(), ReplayRequest{},
+      in_this_life([command = std::move(command), rooms = std::move(rooms)](
+                       Recovery& self, const ReplayPage& page) mutable {
+        if (self.state_ == State::kLive) self.on_joined(std::move(command), rooms, page.upto);
+      }));
+}
+
+void Recovery::on_joined(socketio::RoomsCommand command, const std::vector<std::string>& rooms,
+                         const Position& since) {
+  for (const std::string& room : rooms) {
+    const bool listed = std::any_of(record_.rooms.begin(), record_.rooms.end(),
+                                    [&](const auto& known) { return known.name == room; });
+    if (!listed && port_.is_in(room)) record_.rooms.push_back({room, since});
+  }
+  save(std::move(command));
 }
 
 void Recovery::leave(socketio::RoomsCommand command, std::vector<std::string> rooms) {
@@ -232,20 +255,18 @@ SessionRecord Recovery::snapshot() const {
   return record;
 }
 
-void Recovery::save(std::optional<socketio::RoomsCommand> command) {
+void Recovery::save(socketio::RoomsCommand command) {
   shard_.context().sessions->save(
       shard_.shard(), snapshot(),
-      [weak = weak_from_this(), command = std::move(command)](Journal::SessionResult result) {
-        const auto self = weak.lock();
-        if (self == nullptr) return;
+      in_this_life([command = std::move(command)](Recovery& self, Journal::SessionResult result) {
         // Not answered when the store stayed away: the client's ack would be a promise that nobody
         // keeps.
-        if (result == Journal::SessionResult::kGone) return self->port_.end(CloseReason::kTakeover);
+        if (result == Journal::SessionResult::kGone) return self.port_.end(CloseReason::kTakeover);
         if (result == Journal::SessionResult::kUnavailable) {
-          return self->port_.end(CloseReason::kStoreAway);
+          return self.port_.end(CloseReason::kStoreAway);
         }
-        if (command) self->port_.confirm(*command);
-      });
+        self.port_.confirm(command);
+      }));
 }
 
 void Recovery::refresh() {
@@ -259,6 +280,9 @@ void Recovery::forget() {
     shard_.context().sessions->forget(record_.pid, record_.generation);
     shard_.forget(*this);
   }
+  // Nothing may write the record anew until the connection has ended.
+  ++life_;
+  state_ = State::kForgotten;
 }
 
 void Recovery::disconnect() {

@@ -52,6 +52,9 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
  public:
   // Port and shard outlive it.
   Recovery(RecoveryPort& port, EdgeShard& shard);
+  ~Recovery();
+  Recovery(const Recovery&) = delete;
+  Recovery& operator=(const Recovery&) = delete;
 
   // The client's CONNECT, with the JSON object it brought ("" if none).
   void connect(std::string_view auth);
@@ -78,7 +81,7 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   std::uint64_t generation() const { return record_.generation; }
 
  private:
-  enum class State : std::uint8_t { kNew, kTaking, kReplaying, kLive };
+  enum class State : std::uint8_t { kNew, kTaking, kReplaying, kLive, kForgotten };
   struct Pending {
     bool joins;
     socketio::RoomsCommand command;
@@ -88,11 +91,15 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   void start_fresh();
   void on_taken(Journal::SessionResult result, SessionRecord record,
                 const std::optional<Position>& offset);
+  template <class Work>
+  auto in_this_life(Work work);
   void read(std::string after);
   void on_page(ReplayPage page);
   void go_live();
   bool postpone(bool joins, socketio::RoomsCommand& command, std::vector<std::string>& rooms);
-  void save(std::optional<socketio::RoomsCommand> command);
+  void on_joined(socketio::RoomsCommand command, const std::vector<std::string>& rooms,
+                 const Position& since);
+  void save(socketio::RoomsCommand command);
   SessionRecord snapshot() const;
 
   // Constant after construction.
@@ -105,6 +112,8 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   std::optional<Position> offset_;  // what the client saw last, while replaying
   std::string next_after_;          // where the next page begins, if one is to be asked for
   std::vector<Pending> pending_;    // commands that came before the gate opened
+  // Raised when the session begins and ends: an answer to an earlier one is void.
+  std::uint64_t life_ = 0;
   State state_ = State::kNew;
   bool accepted_ = false;
   bool reading_ = false;

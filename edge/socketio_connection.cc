@@ -208,7 +208,8 @@ void SocketIoConnection::confirm(const socketio::RoomsCommand& command) {
 }
 
 void SocketIoConnection::on_gap(const Position&, const Position&) {
-  if (recovery_ == nullptr || state_ != State::kOpen) return;
+  // Whoever still reads the past finds the gap there, if it is one for them.
+  if (recovery_ == nullptr || !recovery_->open() || state_ != State::kOpen) return;
   recovery_->forget();
   gap_at_ = shard_.shard().now() + jittered(kGapSpread);
   schedule();
