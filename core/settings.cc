@@ -408,7 +408,9 @@ Problem take_host_and_port(Settings& settings,
 }
 
 Problem check_together(Settings& settings) {
-  if (settings.journal) return "--journal=on is not available in this version";
+  if (settings.journal && settings.delivery == Delivery::kPerRoom) {
+    return "--delivery=per_room cannot be had with --journal=on: a position stands for one copy";
+  }
   // The gRPC front hands everything to gRPC's own threads: one loop, shared with the broker, is
   // enough and saves a hop.
   if (settings.program == Program::kServer) settings.threads = 1;

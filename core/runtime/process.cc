@@ -53,8 +53,18 @@ Process::Process(Settings settings)
   Shard* local = shards_.size() == 1 ? shards_.front().get() : nullptr;
   if (local == nullptr) broker_io_ = std::make_unique<boost::asio::io_context>(1);
   boost::asio::io_context& io = local == nullptr ? *broker_io_ : local->io();
+  std::optional<JournalOptions> journal_options;
+  if (settings_.journal) {
+    journal_options = {.max_length = settings_.journal_max_length,
+                       .retention = settings_.journal_retention,
+                       .legacy = settings_.journal_legacy,
+                       .idempotency_window = settings_.idempotency_window,
+                       .session_ttl = settings_.session_ttl,
+                       .warm_bytes = settings_.replay_window};
+  }
   if (settings_.redis_url) {
     redis::RedisBroker::Options options;
+    options.journal = journal_options;
     options.url = *settings_.redis_url;
     options.channel = settings_.channel;
     options.instance = std::string(name(settings_.program)) + ":" + new_random_id(6);
@@ -62,7 +72,7 @@ Process::Process(Settings settings)
     options.canary_timeout = settings_.canary_timeout;
     broker_ = std::make_unique<redis::RedisBroker>(io, std::move(options), log_, metrics_);
   } else {
-    broker_ = std::make_unique<MemoryBroker>(io);
+    broker_ = std::make_unique<MemoryBroker>(io, journal_options);
   }
   dispatcher_ = std::make_unique<Dispatcher>(interest_, std::move(shards), local, log_, metrics_,
                                              settings_.replay_window);
