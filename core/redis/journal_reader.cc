@@ -81,6 +81,7 @@ void JournalReader::reset_to(const std::string& base) {
   const auto position = parse_position(base);
   if (!position) return connection_.reset("the journal's end is not understood");
   known_ = base;
+  hole_found_ = false;
   sink_.on_reset(*position);
 }
 
@@ -143,11 +144,12 @@ void JournalReader::read() {
 
 void JournalReader::on_read(const Reply& reply) {
   std::string canary;
+  bool known_way = true;
   for (const Reply& stream : reply.elements) {
     if (stream.elements.size() != 2) continue;
     const Reply& entries = stream.elements[1];
     if (stream.elements[0].text == options_.keys.journal) {
-      on_entries(entries);
+      known_way = on_entries(entries);
     } else if (!entries.elements.empty()) {
       const Reply& last = entries.elements.back();
       canary_from_ = stream_id_of(last);
@@ -156,27 +158,37 @@ void JournalReader::on_read(const Reply& reply) {
       }
     }
   }
-  if (canary.empty()) return read();
-  if (callbacks_.on_canary) callbacks_.on_canary(canary);
+  if (!canary.empty() && callbacks_.on_canary) callbacks_.on_canary(canary);
+  if (known_way && canary.empty()) return read();
   open();
 }
 
-void JournalReader::on_entries(const Reply& entries) {
+// False if the journal may be another one, which has to be found out before the rest is handed out:
+// a new stream may have given out ids anew, and then its first entries were not read.
+bool JournalReader::on_entries(const Reply& entries) {
   std::size_t count = 0;
   std::size_t bytes = 0;
+  bool known_way = true;
   for (const Reply& element : entries.elements) {
-    if (const auto entry = read_stream_entry(element)) {
-      ++count;
-      bytes += entry->text.size();
-      hand_out(entry->position(), entry->previous, entry->text);
-    } else {
-      count_stranger(element);
+    const auto entry = read_stream_entry(element);
+    if (entry && entry->epoch != epoch() && entry->previous != known_ &&
+        !std::exchange(hole_found_, true)) {
+      known_way = false;
+      break;
     }
+    from_ = stream_id_of(element);
+    if (!entry) {
+      count_stranger(element);
+      continue;
+    }
+    hole_found_ = false;
+    ++count;
+    bytes += entry->text.size();
+    hand_out(entry->position(), entry->previous, entry->text);
   }
-  if (entries.elements.empty()) return;
-  from_ = stream_id_of(entries.elements.back());
   learn_size(count, bytes);
   if (count > 0) sink_.on_batch_end();
+  return known_way;
 }
 
 void JournalReader::hand_out(std::string_view position, std::string_view previous,

@@ -64,7 +64,7 @@ class JournalReader {
   void go_live();
   void read();
   void on_read(const Reply& reply);
-  void on_entries(const Reply& entries);
+  bool on_entries(const Reply& entries);
   void hand_out(std::string_view position, std::string_view previous, std::string_view text);
   void reset_to(const std::string& base);
   bool refused(const Reply& reply, std::string_view what);
@@ -87,6 +87,7 @@ class JournalReader {
   std::string from_;         // the stream id to go on behind
   std::string canary_from_;  // the same in the canary's stream
   bool live_ = false;        // since the last connect
+  bool hole_found_ = false;  // the next entry does not follow, and the journal was asked about it
   std::size_t bytes_per_entry_ = 1024;
   LogLimit stranger_log_{std::chrono::seconds(10)};
 

@@ -12,8 +12,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// How long a session's owner is kept waiting for Redis.
-constexpr std::chrono::seconds kSessionLimit{10};
 // A refusal (loading, out of memory, a missing permission) may pass.
 constexpr std::chrono::seconds kRetryPause{1};
 // About how large a page may be.
@@ -33,8 +31,13 @@ Journal::SessionResult saved(const Reply& reply) {
 }  // namespace
 
 JournalStore::JournalStore(boost::asio::io_context& io, JournalKeys keys, JournalOptions options,
-                           Log& log)
-    : keys_(std::move(keys)), options_(options), log_(log), limit_timer_(io), retry_timer_(io) {}
+                           std::chrono::milliseconds session_limit, Log& log)
+    : keys_(std::move(keys)),
+      options_(options),
+      session_limit_(session_limit),
+      log_(log),
+      limit_timer_(io),
+      retry_timer_(io) {}
 
 void JournalStore::attach(Connection& connection, ScriptCaller& scripts) {
   connection_ = &connection;
@@ -74,7 +77,7 @@ void JournalStore::on_up() {
 }
 
 void JournalStore::limit(const CallPtr& call) {
-  limited_.push_back({steady_clock::now() + kSessionLimit, call});
+  limited_.push_back({steady_clock::now() + session_limit_, call});
   if (limited_.size() == 1) arm_limit();
 }
 

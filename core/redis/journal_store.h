@@ -31,7 +31,9 @@ namespace notifications::redis {
 // Thread: the broker's.
 class JournalStore final : public Journal, public std::enable_shared_from_this<JournalStore> {
  public:
-  JournalStore(boost::asio::io_context& io, JournalKeys keys, JournalOptions options, Log& log);
+  // `session_limit`: how long a session's owner is kept waiting for Redis.
+  JournalStore(boost::asio::io_context& io, JournalKeys keys, JournalOptions options,
+               std::chrono::milliseconds session_limit, Log& log);
 
   // The connection to use; outlives close(). Before on_up().
   void attach(Connection& connection, ScriptCaller& scripts);
@@ -77,6 +79,7 @@ class JournalStore final : public Journal, public std::enable_shared_from_this<J
   // Constant after attach().
   const JournalKeys keys_;
   const JournalOptions options_;
+  const std::chrono::milliseconds session_limit_;
   Log& log_;
   Connection* connection_ = nullptr;
   ScriptCaller* scripts_ = nullptr;

@@ -12,6 +12,7 @@
 #include "core/redis/connection.h"
 #include "core/redis/journal_epoch.h"
 #include "core/redis/journal_keys.h"
+#include "core/redis/journal_legacy.h"
 #include "core/redis/journal_reader.h"
 #include "core/redis/journal_scripts.h"
 #include "core/redis/journal_store.h"
@@ -28,6 +29,10 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using TimePoint = steady_clock::time_point;
 using Done = PublishQueue::Done;
+
+// What append.lua is told about the channel.
+constexpr std::string_view kPublish = "1";
+constexpr std::string_view kHeard = "0";
 
 }  // namespace
 
@@ -72,6 +77,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
 
   // Reading the journal.
   void begin_journal();
+  void begin_legacy();
   void on_reader_open();
   void on_reader_down(std::string_view why);
   void on_canary(std::string_view text);
@@ -81,7 +87,8 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void on_commands_down(std::string_view why);
   void take_inbox();
   void send(const PublishQueue::EntryPtr& entry);
-  void append(const PublishQueue::EntryPtr& entry);
+  void append(std::string_view id, std::string_view ts, std::string_view text,
+              std::string_view publish, Connection::ReplyHandler done);
   void on_published(const PublishQueue::EntryPtr& entry, const Reply& reply);
   void arm_deadline();
 
@@ -125,6 +132,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   bool reading_ = false;
   std::unique_ptr<JournalReader> journal_reader_;
   std::unique_ptr<ScriptCaller> scripts_;
+  std::unique_ptr<JournalLegacy> legacy_;
   EpochNames epochs_;
   // In any case.
   bool batch_open_ = false;  // whether the sink holds messages without a batch end
@@ -170,7 +178,8 @@ RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics
       judgement_timer_(io),
       deadline_timer_(io) {
   if (options_.journal) {
-    store_ = std::make_shared<JournalStore>(io, keys_, *options_.journal, log);
+    store_ =
+        std::make_shared<JournalStore>(io, keys_, *options_.journal, options_.session_limit, log);
   }
 }
 
@@ -243,9 +252,11 @@ void RedisBroker::Core::end() {
   end_batch();
   publishes_.close();
   if (store_ != nullptr) store_->close();
+  if (legacy_ != nullptr) legacy_->stop();
   tick_timer_.cancel();
   judgement_timer_.cancel();
   deadline_timer_.cancel();
+  legacy_.reset();
   journal_reader_.reset();
   scripts_.reset();
   subscriber_.connection.reset();
@@ -290,7 +301,11 @@ void RedisBroker::Core::on_subscriber_down(std::string_view why) {
 void RedisBroker::Core::on_message(std::string_view channel, std::string_view text) {
   if (options_.journal) {
     // The canary proves that this connection lives, nothing more.
-    if (channel == keys_.control) store_->on_control(text);
+    if (channel == keys_.control) {
+      store_->on_control(text);
+    } else if (channel == options_.channel && legacy_ != nullptr) {
+      legacy_->heard(text);
+    }
   } else if (channel == options_.channel) {
     batch_open_ = true;
     Incoming message;
@@ -325,7 +340,33 @@ void RedisBroker::Core::begin_journal() {
   store_->on_head([this](const Position& head) {
     if (reading_ && head.epoch != journal_reader_->epoch()) probe_soon();
   });
+  if (options_.journal->legacy) begin_legacy();
   reader_.connection->start();
+}
+
+void RedisBroker::Core::begin_legacy() {
+  JournalLegacy::Options options;
+  options.lease = keys_.legacy;
+  options.instance = options_.instance;
+  options.wait = options_.legacy_wait;
+  options.lease_time = options_.legacy_lease;
+  options.standstill = options_.journal->idempotency_window / 2;
+  JournalLegacy::Callbacks callbacks;
+  callbacks.append = [this](std::string_view id, std::string_view ts, std::string_view text,
+                            Connection::ReplyHandler done) {
+    append(id, ts, text, kHeard, std::move(done));
+  };
+  callbacks.invalid = [this](std::string_view text) {
+    Incoming message;
+    message.text = text;
+    sink_->on_message(message);
+    sink_->on_batch_end();
+  };
+  callbacks.drop_backlog = [this] { subscriber_.connection->reset("the process stood still"); };
+  legacy_ = std::make_unique<JournalLegacy>(io_, *commands_.connection, std::move(options),
+                                            std::move(callbacks), log_, metrics_);
+  journal_reader_->on_entry([this](std::string_view text) { legacy_->seen(text); });
+  legacy_->start();
 }
 
 void RedisBroker::Core::on_reader_open() {
@@ -364,20 +405,23 @@ void RedisBroker::Core::take_inbox() {
 
 void RedisBroker::Core::send(const PublishQueue::EntryPtr& entry) {
   if (!commands_.up()) return publishes_.hold(entry);
-  if (options_.journal) return append(entry);
-  commands_.connection->send({"PUBLISH", options_.channel, entry->command.text},
-                             [this, entry](const Reply& reply) { on_published(entry, reply); });
+  const PublishCommand& command = entry->command;
+  auto done = [this, entry](const Reply& reply) { on_published(entry, reply); };
+  if (options_.journal) {
+    return append(command.id, command.ts, command.text, kPublish, std::move(done));
+  }
+  commands_.connection->send({"PUBLISH", options_.channel, command.text}, std::move(done));
 }
 
-void RedisBroker::Core::append(const PublishQueue::EntryPtr& entry) {
-  const PublishCommand& command = entry->command;
+void RedisBroker::Core::append(std::string_view id, std::string_view ts, std::string_view text,
+                               std::string_view publish, Connection::ReplyHandler done) {
   const JournalOptions& journal = *options_.journal;
-  scripts_->call(kAppendScript, 3,
-                 {keys_.journal, keys_.meta, keys_.id_prefix + command.id, command.text, command.ts,
-                  options_.channel, std::to_string(journal.max_length),
-                  std::to_string(journal.retention.count()),
-                  std::to_string(journal.idempotency_window.count()), epochs_.next(), "1"},
-                 [this, entry](const Reply& reply) { on_published(entry, reply); });
+  scripts_->call(
+      kAppendScript, 3,
+      {keys_.journal, keys_.meta, keys_.id_prefix + std::string(id), text, ts, options_.channel,
+       std::to_string(journal.max_length), std::to_string(journal.retention.count()),
+       std::to_string(journal.idempotency_window.count()), epochs_.next(), publish},
+      std::move(done));
 }
 
 void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const Reply& reply) {
@@ -411,6 +455,7 @@ void RedisBroker::Core::on_commands_up() {
   if (options_.journal) {
     scripts_->on_up();
     store_->on_up();
+    if (legacy_ != nullptr) legacy_->on_up();
   }
   for (const auto& entry : publishes_.release()) send(entry);
   probe_soon();

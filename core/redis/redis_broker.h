@@ -57,7 +57,11 @@ class RedisBroker : public Broker {
     // publish is always admitted.
     std::size_t max_outstanding = 100'000;
     std::size_t max_outstanding_bytes = 64 * 1024 * 1024;
-    std::optional<JournalOptions> journal;  // nothing: no journal is kept
+    std::optional<JournalOptions> journal;           // nothing: no journal is kept
+    std::chrono::milliseconds session_limit{10000};  // see: JournalStore
+    // See: JournalLegacy.
+    std::chrono::milliseconds legacy_wait{100};
+    std::chrono::milliseconds legacy_lease{3000};
   };
 
   // `io`, `log` and `metrics` outlive the broker.
