@@ -2,30 +2,28 @@
 
 #include <algorithm>
 #include <cassert>
-#include <utility>
+#include <limits>
 
 namespace notifications {
 
-void OutboundQueue::add(Entry entry) {
-  bytes_ += entry.size;
+void OutboundQueue::add(std::string_view frame) {
+  assert(frame.size() <= std::numeric_limits<std::uint32_t>::max());
+  bytes_ += frame.size();
   // Written entries are cut off once they are the larger half, so that a queue that never runs
   // empty does not grow.
   if (first_ >= 16 && first_ * 2 >= entries_.size()) compact();
-  entries_.push_back(std::move(entry));
+  // A second entry is rarely the last one: a burst is due to this connection.
+  if (entries_.size() == entries_.capacity()) {
+    entries_.reserve(std::max<std::size_t>(16, 2 * entries_.size()));
+  }
+  entries_.push_back({frame.data(), static_cast<std::uint32_t>(frame.size()), true});
 }
 
 void OutboundQueue::compact() {
   entries_.erase(entries_.begin(), entries_.begin() + first_);
+  owners_.erase(owners_.begin(), owners_.begin() + first_owner_);
   first_ = 0;
-}
-
-void OutboundQueue::push(const PublicationPtr& publication, std::string_view frame) {
-  add({publication, frame.data(), frame.size()});
-}
-
-void OutboundQueue::push(std::string frame) {
-  const auto owner = std::make_shared<const std::string>(std::move(frame));
-  add({owner, owner->data(), owner->size()});
+  first_owner_ = 0;
 }
 
 std::size_t OutboundQueue::bytes_behind_front() const {
@@ -55,19 +53,21 @@ std::size_t OutboundQueue::gather(std::span<iovec> out) const {
 
 void OutboundQueue::consume(std::size_t count) {
   assert(count <= bytes_);
+  if (count == bytes_) return clear();
   bytes_ -= count;
   written_ += count;
-  while (first_ < entries_.size() && written_ >= entries_[first_].size) {
+  while (written_ >= entries_[first_].size) {
     written_ -= entries_[first_].size;
-    entries_[first_].owner.reset();
+    if (entries_[first_].last_of_owner) owners_[first_owner_++].reset();
     ++first_;
   }
-  if (empty()) clear();
 }
 
 void OutboundQueue::drop_unwritten() {
-  if (empty() || written_ == 0) return clear();
+  if (written_ == 0) return clear();
   entries_.resize(first_ + 1);
+  entries_.back().last_of_owner = true;
+  owners_.resize(first_owner_ + 1);
   bytes_ = entries_[first_].size - written_;
 }
 
@@ -75,7 +75,10 @@ void OutboundQueue::clear() {
   // Back to the inlined storage: an idle connection keeps no block of its busiest moment.
   entries_.clear();
   entries_.shrink_to_fit();
+  owners_.clear();
+  owners_.shrink_to_fit();
   first_ = 0;
+  first_owner_ = 0;
   written_ = 0;
   bytes_ = 0;
 }

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/publication.h"
+#include "core/frame_arena.h"
 
 namespace notifications {
 
@@ -22,10 +22,21 @@ namespace notifications {
 // Thread: shard. An empty queue holds no memory beside itself.
 class OutboundQueue {
  public:
-  // Bytes of a publication's wire form. The view lives as long as the publication.
-  void push(const PublicationPtr& publication, std::string_view frame);
+  // Bytes that `owner` keeps alive.
+  template <class Owner>
+  void push(const std::shared_ptr<Owner>& owner, std::string_view frame) {
+    if (frame.empty()) return;
+    add(frame);
+    // Frames of one arena block share one reference: counting is the dearest part of a push.
+    if (!owners_.empty() && owners_.back().get() == owner.get() && entries_.size() > first_ + 1) {
+      entries_[entries_.size() - 2].last_of_owner = false;
+    } else {
+      owners_.push_back(owner);
+    }
+  }
+  void push(const SharedBytes& frame) { push(frame.owner, frame.bytes); }
   // Bytes of this connection alone: an ack, a ping, a close frame.
-  void push(std::string frame);
+  void push(std::string frame) { push(SharedBytes(std::move(frame))); }
 
   bool empty() const { return first_ == entries_.size(); }
   std::size_t size() const { return entries_.size() - first_; }
@@ -48,17 +59,20 @@ class OutboundQueue {
 
  private:
   struct Entry {
-    std::shared_ptr<const void> owner;
     const char* data;
-    std::size_t size;
+    std::uint32_t size;
+    bool last_of_owner;  // what follows belongs to the next owner
   };
 
-  void add(Entry entry);
+  void add(std::string_view frame);
   void compact();
 
   absl::InlinedVector<Entry, 1> entries_;
-  std::uint32_t first_ = 0;  // entries before it are written
-  std::size_t written_ = 0;  // bytes of entries_[first_] that are written
+  // Of the entries from first_ on, in their order; each of one or more in a row.
+  absl::InlinedVector<std::shared_ptr<const void>, 1> owners_;
+  std::uint32_t first_ = 0;        // entries before it are written
+  std::uint32_t first_owner_ = 0;  // owners before it are let go
+  std::size_t written_ = 0;        // bytes of entries_[first_] that are written
   std::size_t bytes_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/envelope.h"
+#include "core/frame_arena.h"
 #include "core/position.h"
 
 namespace notifications {
@@ -38,16 +39,20 @@ class Publication {
   // When the broker handed it to this process.
   std::chrono::steady_clock::time_point received_at() const { return received_at_; }
 
-  // The complete bytes of one wire form, made by `encode` on the first call for `format`.
+  // The complete bytes of one wire form, made by `encode` on the first call for `format`, in
+  // `arena` if there is one: frames of neighbouring events are neighbours there.
   // Requires: the same encoder for a format in the whole process.
-  // The view lives as long as the publication.
-  std::string_view frame(WireFormat format, Encoder encode) const;
+  // The bytes live as long as the publication, or as their owner.
+  const SharedBytes& frame(WireFormat format, Encoder encode, FrameArena* arena) const;
+  std::string_view frame(WireFormat format, Encoder encode) const {
+    return frame(format, encode, nullptr).bytes;
+  }
 
  private:
   struct Frame {
     std::atomic<bool> ready = false;
     std::once_flag once;
-    std::string bytes;
+    SharedBytes shared;
   };
 
   // Constant after construction.

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "core/frame_arena.h"
 #include "core/runtime/shard.h"
 #include "core/string_map.h"
 #include "edge/connection.h"
@@ -44,6 +45,9 @@ class EdgeShard {
   // What every connection reads into, one at a time; its content is gone after the turn.
   std::span<char> read_buffer() { return read_buffer_; }
 
+  // Where events are encoded for the connections of this shard.
+  FrameArena& frames() { return frames_; }
+
   // Ends all connections, each at a random moment within `period`, and calls `done` when none is
   // left. Connections that come later end at once.
   void drain(std::chrono::milliseconds period, std::function<void()> done);
@@ -60,6 +64,7 @@ class EdgeShard {
   // This shard only.
   std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<char> read_buffer_;
+  FrameArena frames_;
   StringMap<std::weak_ptr<Recovery>> sessions_;
   // Set while draining: when each connection is due, soonest last.
   struct Due {

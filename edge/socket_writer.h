@@ -25,14 +25,12 @@ class SocketWriter {
   // Queues bytes, unless more than `limit` would wait behind the element being written. Then it
   // first writes what the socket takes: a burst within one turn is not slowness.
   // False if they do not fit all the same.
-  bool push(const PublicationPtr& publication, std::string_view frame, std::size_t limit, int fd);
+  bool push(const SharedBytes& frame, std::size_t limit, int fd);
   bool push(std::string frame, std::size_t limit, int fd);
 
   // Queues bytes whatever waits: what ends a connection, or a page that was pulled.
   void push_always(std::string frame) { queue_.push(std::move(frame)); }
-  void push_always(const PublicationPtr& publication, std::string_view frame) {
-    queue_.push(publication, frame);
-  }
+  void push_always(const SharedBytes& frame) { queue_.push(frame); }
 
   // Writes until the queue is empty or the socket takes no more.
   Outcome write(int fd);

@@ -198,7 +198,7 @@ void SocketIoConnection::exit_all() { shard_.shard().hub().leave_all(*this); }
 
 std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
   // A page is pulled when little waits, and is bounded: the consumer's bound does not apply to it.
-  writer_.push_always(publication, publication->frame(WireFormat::kSocketIo, &encode_frame));
+  writer_.push_always(publication->frame(WireFormat::kSocketIo, &encode_frame, &shard_.frames()));
   shard_.shard().mark_dirty(*this);
   return writer_.bytes();
 }
@@ -261,9 +261,10 @@ void SocketIoConnection::deliver(const PublicationPtr& publication) {
     if (!recovery_->open()) return;  // part of what is being replayed
     recovery_->sent(publication->stream_id());
   }
-  const std::string_view frame = publication->frame(WireFormat::kSocketIo, &encode_frame);
-  overflow_ = !writer_.push(publication, frame, shard_.context().settings.max_outbound_bytes,
-                            socket_.native_handle());
+  const SharedBytes& frame =
+      publication->frame(WireFormat::kSocketIo, &encode_frame, &shard_.frames());
+  overflow_ =
+      !writer_.push(frame, shard_.context().settings.max_outbound_bytes, socket_.native_handle());
   flush_soon();
 }
 

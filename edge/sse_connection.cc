@@ -84,7 +84,7 @@ void SseConnection::on_page(ReplayPage page) {
   }
   if (page.gap) push(sse::gap_block(page.gap->after, page.gap->resumes_at.text()));
   for (const PublicationPtr& publication : page.events) {
-    writer_.push_always(publication, block_of(*publication));
+    writer_.push_always(block_of(*publication));
   }
   open_ = page.live;
   if (!open_) next_after_ = page.upto.text();
@@ -98,16 +98,17 @@ void SseConnection::on_gap(const Position& after, const Position& resumes_at) {
 
 // --- writing ---
 
-std::string_view SseConnection::block_of(const Publication& publication) const {
+const SharedBytes& SseConnection::block_of(const Publication& publication) const {
+  FrameArena* const arena = &shard_.frames();
   return request_.whole_envelopes
-             ? publication.frame(WireFormat::kSseEnvelope, &sse::encode_envelope)
-             : publication.frame(WireFormat::kSse, &sse::encode_event);
+             ? publication.frame(WireFormat::kSseEnvelope, &sse::encode_envelope, arena)
+             : publication.frame(WireFormat::kSse, &sse::encode_event, arena);
 }
 
 void SseConnection::deliver(const PublicationPtr& publication) {
   if (!open_ || ending_ || overflow_) return;
-  overflow_ = !writer_.push(publication, block_of(*publication),
-                            shard_.context().settings.max_outbound_bytes, socket_.native_handle());
+  overflow_ = !writer_.push(block_of(*publication), shard_.context().settings.max_outbound_bytes,
+                            socket_.native_handle());
   flush_soon();
 }
 

@@ -46,7 +46,7 @@ class SseConnection final : public Connection, private Subscriber, private Flush
   void on_page(ReplayPage page);
   void connected();
   void push(std::string block);
-  std::string_view block_of(const Publication& publication) const;
+  const SharedBytes& block_of(const Publication& publication) const;
   void flush_soon();
   void await_writable();
   void close(CloseReason reason);

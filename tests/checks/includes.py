@@ -23,7 +23,7 @@ LAYERS = [
     ]),
     ("rules", [
         "core/log.cc", "core/metrics.cc",
-        "core/json/*", "core/envelope_codec.*", "core/publication.*", "core/room_policy.*",
+        "core/json/*", "core/envelope_codec.*", "core/frame_arena.*", "core/publication.*", "core/room_policy.*",
         # The hub delivers to subscribers: the interface comes before the state that holds it.
         "core/subscriber.*",
         # Protocols are plain code without sockets.

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/publication.h"
+
 namespace notifications {
 namespace {
 
@@ -112,6 +114,39 @@ TEST(OutboundQueue, LetsGoOfAPublicationOnceItIsWritten) {
   EXPECT_EQ(second.use_count(), 2);
   queue.consume(6);
   EXPECT_EQ(second.use_count(), 1);
+}
+
+TEST(OutboundQueue, HoldsOneReferenceForFramesOfOneBlockInARow) {
+  OutboundQueue queue;
+  const auto block = std::make_shared<const std::string>("abcdef");
+  const auto frame = [&](std::size_t at) { return std::string_view(*block).substr(at, 2); };
+  queue.push(block, frame(0));
+  queue.push(block, frame(2));
+  EXPECT_EQ(block.use_count(), 2);
+  queue.push("own");
+  queue.push(block, frame(4));
+  EXPECT_EQ(block.use_count(), 3);
+  queue.consume(3);  // the rest of the second frame still needs the block
+  EXPECT_EQ(block.use_count(), 3);
+  EXPECT_EQ(gathered(queue), "downef");
+  queue.consume(1);
+  EXPECT_EQ(block.use_count(), 2);
+  queue.consume(5);
+  EXPECT_EQ(block.use_count(), 1);
+}
+
+TEST(OutboundQueue, CountsEachFrameOfABlockForTheLimit) {
+  OutboundQueue queue;
+  const auto block = std::make_shared<const std::string>("abcdef");
+  queue.push(block, std::string_view(*block).substr(0, 2));
+  queue.push(block, std::string_view(*block).substr(2));
+  EXPECT_EQ(elements(queue), 1u);
+  EXPECT_EQ(queue.bytes_behind_front(), 4u);
+  queue.consume(1);
+  queue.drop_unwritten();
+  EXPECT_EQ(gathered(queue), "b");
+  queue.consume(1);
+  EXPECT_EQ(block.use_count(), 1);
 }
 
 TEST(OutboundQueue, CountsForTheLimitWhatWaitsBehindTheFront) {
