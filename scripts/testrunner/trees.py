@@ -37,7 +37,7 @@ class Tree:
         configured = process.run(["cmake", "--preset", self.preset], cwd=ROOT, nice=nice,
                                  log=LOGS / f"configure-{self.preset}.log", seconds=300)
         if configured.exit_text:
-            return f"configure: {configured.exit_text}\n{configured.log[-4000:]}"
+            return f"configure: {configured.exit_text}\n{_from_first(configured.log, 'CMake Error')}"
         known = self._known_targets()
         missing = [target for target in self.targets if target not in known]
         wanted = [target for target in self.targets if target in known]
@@ -47,7 +47,7 @@ class Tree:
             ["ninja", "-C", str(self.directory), "-k", "0", f"-j{os.cpu_count() or 2}", *wanted],
             nice=nice, log=LOGS / f"build-{self.preset}.log", seconds=_SECONDS_TO_BUILD)
         if built.exit_text:
-            return f"build: {built.exit_text}\n{_compiler_errors(built.log)}"
+            return f"build: {built.exit_text}\n{_from_first(built.log, 'FAILED: ')}"
         return f"no such target: {' '.join(missing)}" if missing else ""
 
     def has(self, target: str) -> str:
@@ -65,8 +65,8 @@ class Tree:
         return {line.split(":")[0] for line in listing.log.splitlines()}
 
 
-def _compiler_errors(log: str, size: int = 60) -> str:
-    """The first failing step of a Ninja log with what follows it."""
+def _from_first(log: str, mark: str, size: int = 60) -> str:
+    """What a log says from the first line on that begins with `mark`."""
     lines = log.splitlines()
-    first = next((n for n, line in enumerate(lines) if line.startswith("FAILED: ")), 0)
+    first = next((n for n, line in enumerate(lines) if line.startswith(mark)), 0)
     return "\n".join(line[:500] for line in lines[first : first + size])
