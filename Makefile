@@ -47,7 +47,7 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 .PHONY: bench
 bench: deps build ## the benchmarks, a table; QUICK=1: in two minutes
 	@[ -x tests/bench/run.py ] || { echo 'make bench: there is no tests/bench/run.py yet' >&2; exit 1; }
-	@/usr/bin/python3 tests/bench/run.py
+	@/usr/bin/python3 tests/bench/run.py $(if $(QUICK),--quick)
 
 .PHONY: lint
 lint: deps ## format, clang-tidy, includes, shell, Python, proto
