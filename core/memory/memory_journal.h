@@ -37,6 +37,9 @@ class MemoryJournal final : public Journal {
   // No callback is made any more.
   void close() { alive_.reset(); }
 
+  // How many sessions are held, dead ones that nobody has looked at included.
+  std::size_t sessions() const { return sessions_.size(); }
+
   // The last entry, or what stands before the first one.
   const Position& head() const { return head_; }
 

@@ -97,6 +97,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void probe_soon();
   void probe();
   void write_canary(const std::string& text);
+  void compare_modes(const std::string& lifetime);
   void on_probe_written(const std::string& text, const Reply& reply);
   void on_probe_done();
   void arm_judgement();
@@ -139,6 +140,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   PublishQueue publishes_;
   Canary canary_;
   OutageLog outage_;
+  LogLimit mode_log_{std::chrono::minutes(10)};
   asio::steady_timer tick_timer_;
   asio::steady_timer judgement_timer_;
   asio::steady_timer deadline_timer_;
@@ -523,6 +525,7 @@ void RedisBroker::Core::write_canary(const std::string& text) {
   const auto lifetime =
       std::to_string((3 * options_.probe_interval + options_.canary_timeout).count());
   const auto written = [this, text](const Reply& reply) { on_probe_written(text, reply); };
+  compare_modes(lifetime);
   if (options_.journal) {
     commands_.connection->send({"XADD", canary_name_, "MAXLEN", "1", "*", "c", text}, written);
     commands_.connection->send({"PEXPIRE", canary_name_, lifetime}, {});
@@ -532,6 +535,22 @@ void RedisBroker::Core::write_canary(const std::string& text) {
   commands_.connection->send({"PUBLISH", canary_name_, text}, [this](const Reply& reply) {
     if (reply.kind == Reply::Kind::kError) on_probe_written({}, reply);
   });
+}
+
+// All processes of a channel must agree about the journal: each leaves word of its own choice and
+// looks for word of the other one.
+void RedisBroker::Core::compare_modes(const std::string& lifetime) {
+  const bool on = options_.journal.has_value();
+  commands_.connection->send(
+      {"SET", on ? keys_.mode_on : keys_.mode_off, options_.instance, "PX", lifetime}, {});
+  commands_.connection->send(
+      {"GET", on ? keys_.mode_off : keys_.mode_on}, [this, on](const Reply& reply) {
+        if (reply.kind != Reply::Kind::kString) return;
+        if (!mode_log_.admit()) return;
+        log_.warn(on ? "another process keeps no journal on this channel"
+                     : "another process keeps a journal on this channel, this one does not",
+                  {{"process", reply.text}, {"channel", options_.channel}});
+      });
 }
 
 void RedisBroker::Core::on_probe_written(const std::string& text, const Reply& reply) {

@@ -141,11 +141,17 @@ class Consumer : public Subscriber {
       read(std::move(after));
     });
   }
-  ~Consumer() override {
-    node_.call([this] {
-      alive_.reset();
-      node_.shard().hub().leave_all(*this);
-    });
+  ~Consumer() override { leave(); }
+
+  // Goes away: what it was told, and the position it would come back with.
+  std::pair<std::vector<std::string>, std::string> leave() {
+    if (alive_ != nullptr) {
+      node_.call([this] {
+        alive_.reset();
+        node_.shard().hub().leave_all(*this);
+      });
+    }
+    return {told(), position()};
   }
 
   void deliver(const PublicationPtr& publication) override {
