@@ -17,8 +17,10 @@ namespace {
 // A JSON object takes three nested messages: Struct, map entry, Value.
 constexpr int kRequestMessageDepth = 3 * kMaxPayloadDepth + 10;
 
+// No position of ours is longer.
+constexpr std::size_t kMaxCursor = 256;
+
 // The hub looks through a subscriber's rooms at each join, so their number must stay modest.
-constexpr std::size_t kMaxCursor = 256;  // no position of ours is longer
 constexpr std::size_t kMaxStreamRooms = 10'000;
 
 grpc::Status invalid(const std::string& field, const std::string& what) {

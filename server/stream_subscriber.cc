@@ -27,7 +27,7 @@ StreamSubscriber* StreamSubscriber::open(grpc::CallbackServerContext& context, S
 StreamSubscriber::StreamSubscriber(grpc::CallbackServerContext& context, StreamPlan plan,
                                    StreamShard& home, Shared& shared)
     : context_(context),
-      plan_(std::move(plan)),
+      plan_(std::make_shared<const StreamPlan>(std::move(plan))),
       home_(home),
       shared_(shared),
       token_(shared.active) {
@@ -47,12 +47,12 @@ void StreamSubscriber::join() {
     return;
   }
   // Register first: whatever is published once the client saw `opened` is delivered.
-  for (const RoomPattern& room : plan_.rooms) home_.shard().hub().join(*this, room);
-  if (shared_.replayer != nullptr) return read(plan_.resume_after);
+  for (const RoomPattern& room : plan_->rooms) home_.shard().hub().join(*this, room);
+  if (shared_.replayer != nullptr) return read(plan_->resume_after);
   enqueue(make_frame(encode_opened_response("")));
   // Without a journal nothing is known of the past: a cursor cannot be honoured.
-  if (!plan_.resume_after.empty()) {
-    enqueue(make_frame(encode_gap_response(plan_.resume_after, "")));
+  if (!plan_->resume_after.empty()) {
+    enqueue(make_frame(encode_gap_response(plan_->resume_after, "")));
   }
   opened_ = open_ = true;
 }
@@ -62,22 +62,24 @@ void StreamSubscriber::read(std::string after) {
   request.after = std::move(after);
   request.max_bytes =
       std::clamp<std::size_t>(shared_.limits.max_outbound_bytes / 4, 1, request.max_bytes);
-  // plan_ is constant: the broker's thread may read it.
-  request.matches = [self = shared_from_this()](const Position&, const Envelope& envelope) {
-    return self->plan_.matches(envelope);
+  // The replayer may hold on to a request for as long as the journal is away: it must keep neither
+  // the stream alive nor be the one that destroys it, on a thread that is not the shard's.
+  request.matches = [plan = plan_](const Position&, const Envelope& envelope) {
+    return plan->matches(envelope);
   };
-  shared_.replayer->read(
-      home_.shard(), std::move(request),
-      [self = shared_from_this()](ReplayPage page) { self->on_page(std::move(page)); });
+  shared_.replayer->read(home_.shard(), std::move(request),
+                         [weak = weak_from_this()](ReplayPage page) {
+                           if (const auto self = weak.lock()) self->on_page(std::move(page));
+                         });
 }
 
 void StreamSubscriber::on_page(ReplayPage page) {
   std::vector<StreamFramePtr> frames;
   if (!opened_) {
     // Everything behind this position arrives on this stream.
-    const bool continues = !page.gap && !plan_.resume_after.empty();
+    const bool continues = !page.gap && !plan_->resume_after.empty();
     const std::string position = page.gap    ? page.gap->resumes_at.text()
-                                 : continues ? plan_.resume_after
+                                 : continues ? plan_->resume_after
                                              : page.upto.text();
     frames.push_back(make_frame(encode_opened_response(position)));
     opened_ = true;
@@ -88,7 +90,7 @@ void StreamSubscriber::on_page(ReplayPage page) {
     frames.push_back(make_frame(encode_gap_response(page.gap->after, page.gap->resumes_at.text())));
   }
   for (const PublicationPtr& publication : page.events) {
-    frames.push_back(home_.frame(publication, plan_.format));
+    frames.push_back(home_.frame(publication, plan_->format));
   }
   enqueue_page(frames);
   open_ = page.live;
@@ -126,8 +128,8 @@ void StreamSubscriber::leave() {
 }
 
 void StreamSubscriber::deliver(const PublicationPtr& publication) {
-  if (!open_ || !plan_.wants(publication->envelope().event)) return;
-  enqueue(home_.frame(publication, plan_.format));
+  if (!open_ || !plan_->wants(publication->envelope().event)) return;
+  enqueue(home_.frame(publication, plan_->format));
 }
 
 void StreamSubscriber::enqueue(const StreamFramePtr& frame) {
@@ -223,8 +225,10 @@ std::optional<StreamSubscriber::Clock::time_point> StreamSubscriber::check_deadl
 
 void StreamSubscriber::write_front() {
   grpc::WriteOptions options;
-  // With more to come, gRPC may gather; the last write goes without the hint, or it would sit.
-  if (queue_.size() > 1) options.set_buffer_hint();
+  // With more to come, gRPC may gather; the last write goes without the hint, or it would sit. The
+  // first one, too: it brings the call's metadata along, and is not done before those have left.
+  if (queue_.size() > 1 && metadata_sent_) options.set_buffer_hint();
+  metadata_sent_ = true;
   writing_ = true;
   StartWrite(&queue_.front()->bytes, options);
 }

@@ -103,8 +103,8 @@ class StreamSubscriber final : public Subscriber,
   std::optional<Clock::time_point> check_deadlines(Clock::time_point now);
 
   // Constant after construction.
-  grpc::CallbackServerContext& context_;  // until OnDone
-  const StreamPlan plan_;
+  grpc::CallbackServerContext& context_;          // until OnDone
+  const std::shared_ptr<const StreamPlan> plan_;  // shared with what reads the past
   StreamShard& home_;
   Shared& shared_;
   const ActiveCalls::Token token_;
@@ -121,6 +121,7 @@ class StreamSubscriber final : public Subscriber,
   std::shared_ptr<StreamSubscriber> self_;  // what gRPC holds; dropped in OnDone
   std::deque<StreamFramePtr> queue_;        // the front is being written, or is next
   std::size_t waiting_bytes_ = 0;           // of all in the queue but the front
+  bool metadata_sent_ = false;              // a first write was begun
   bool writing_ = false;
   bool pull_ = false;  // when the queue has run empty, the next page of the past is due
   bool cancelled_ = false;

@@ -59,20 +59,30 @@ class TestGateway {
  public:
   struct Options {
     StreamLimits limits;
-    Broker* broker = nullptr;  // default: one in memory
+    Broker* broker = nullptr;                    // default: one in memory
+    std::optional<JournalOptions> journal = {};  // of the one in memory
+    Replayer* replayer = nullptr;                // default: one for the journal, if there is one
   };
 
   TestGateway() : TestGateway(Options()) {}
-  explicit TestGateway(Options options) : memory(loop.io) {
+  explicit TestGateway(Options options) : memory(loop.io, options.journal) {
     for (int i = 0; i < 2; ++i) {
       shards_.push_back(std::make_unique<Shard>(i, interest_));
       shard_pointers_.push_back(shards_.back().get());
     }
-    dispatcher_ = std::make_unique<Dispatcher>(interest_, shard_pointers_, nullptr, log, metrics);
+    dispatcher_ = std::make_unique<Dispatcher>(
+        interest_, shard_pointers_, nullptr, log, metrics,
+        options.journal ? static_cast<std::size_t>(options.journal->warm_bytes) : 0);
     Broker& broker = options.broker == nullptr ? memory : *options.broker;
+    if (Journal* journal = memory.journal(); journal != nullptr && options.replayer == nullptr) {
+      replayer_ =
+          std::make_unique<Replayer>(loop.io, *journal, dispatcher_->window(), nullptr, metrics);
+      dispatcher_->on_advanced([this] { replayer_->on_advanced(); });
+      options.replayer = replayer_.get();
+    }
     front =
         std::make_unique<GrpcServer>(GrpcServer::Options{Address{"127.0.0.1", 0}, options.limits},
-                                     broker, nullptr, shard_pointers_, metrics, log);
+                                     broker, options.replayer, shard_pointers_, metrics, log);
     EXPECT_EQ(front->open(), std::nullopt);
     for (const auto& shard : shards_) shard->start();
     broker.start(*dispatcher_);
@@ -105,6 +115,7 @@ class TestGateway {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> shard_pointers_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Replayer> replayer_;
 };
 
 // One client connection of its own.

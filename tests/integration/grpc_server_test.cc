@@ -16,7 +16,8 @@ using grpc::StatusCode;
 TEST(GrpcServer, SaysInOneLineThatItsPortIsTaken) {
   TestGateway gateway;
   Metrics metrics;
-  GrpcServer second({gateway.front->address(), {}}, gateway.memory, {}, metrics, gateway.log);
+  GrpcServer second({gateway.front->address(), {}}, gateway.memory, nullptr, {}, metrics,
+                    gateway.log);
   const auto problem = second.open();
   ASSERT_TRUE(problem);
   EXPECT_EQ(*problem, "cannot listen on " + gateway.address() + ": Address already in use");
@@ -25,7 +26,7 @@ TEST(GrpcServer, SaysInOneLineThatItsPortIsTaken) {
 TEST(GrpcServer, SaysInOneLineThatItsHostIsUnknown) {
   TestGateway gateway;
   Metrics metrics;
-  GrpcServer server({Address{"no.such.host.invalid", 0}, {}}, gateway.memory, {}, metrics,
+  GrpcServer server({Address{"no.such.host.invalid", 0}, {}}, gateway.memory, nullptr, {}, metrics,
                     gateway.log);
   const auto problem = server.open();
   ASSERT_TRUE(problem);
@@ -35,7 +36,7 @@ TEST(GrpcServer, SaysInOneLineThatItsHostIsUnknown) {
 TEST(GrpcServer, ListensOnIpv6) {
   TestGateway gateway;
   Metrics metrics;
-  GrpcServer server({Address{"::1", 0}, {}}, gateway.memory, {}, metrics, gateway.log);
+  GrpcServer server({Address{"::1", 0}, {}}, gateway.memory, nullptr, {}, metrics, gateway.log);
   const auto problem = server.open();
   if (problem) GTEST_SKIP() << *problem;
   EXPECT_EQ(server.address().text().substr(0, 6), "[::1]:");
