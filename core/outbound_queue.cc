@@ -63,12 +63,17 @@ void OutboundQueue::consume(std::size_t count) {
   }
 }
 
-void OutboundQueue::drop_unwritten() {
-  if (written_ == 0) return clear();
+std::size_t OutboundQueue::drop_unwritten() {
+  const std::size_t waiting = size();
+  if (waiting == 0 || written_ == 0) {
+    clear();
+    return waiting;
+  }
   entries_.resize(first_ + 1);
   entries_.back().last_of_owner = true;
   owners_.resize(first_owner_ + 1);
   bytes_ = entries_[first_].size - written_;
+  return waiting - 1;
 }
 
 void OutboundQueue::clear() {

@@ -54,7 +54,8 @@ class OutboundQueue {
   void consume(std::size_t count);
 
   // Drops all but the front element if that one is partly written.
-  void drop_unwritten();
+  // Returns how many that were.
+  std::size_t drop_unwritten();
   void clear();
 
  private:

@@ -32,6 +32,8 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
   virtual void on_gap(const Position& after, const Position& resumes_at);
   // Closes the socket now.
   virtual void abort() = 0;
+  // What waits for the client to read it.
+  virtual std::size_t queued_bytes() const { return 0; }
 
   // A number that is unique in the process; in every log line about the connection.
   std::uint64_t id() const { return id_; }

@@ -10,6 +10,10 @@ namespace {
 // Files that are not clients: Redis, listeners, epoll, log, admin threads, gRPC in the gateway.
 constexpr std::uint64_t kReservedFiles = 128;
 
+constexpr const char* kDroppedName = "notifications_deliveries_dropped_total";
+constexpr const char* kDroppedHelp =
+    "What waited for a consumer when it was closed because it read too slowly.";
+
 std::uint64_t limit_of(const Settings& settings) {
   rlimit files{};
   std::uint64_t most = 1'000'000;
@@ -61,6 +65,10 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
       slow_evictions(m.counter("notifications_slow_evictions_total",
                                "Consumers closed because they read too slowly.",
                                {{"front", "socketio"}})),
+      dropped(m.counter(kDroppedName, kDroppedHelp, {{"front", "socketio"}})),
+      queue_bytes(m.histogram("notifications_outbound_queue_bytes",
+                              "Bytes that wait for a consumer, of some consumers each second.",
+                              {0, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216})),
       sse_connects(
           m.counter("notifications_connects_total", "Sessions opened.", {{"front", "sse"}})),
       sse_bytes_out(m.counter("notifications_sent_bytes_total", "Bytes written to clients.",
@@ -68,6 +76,7 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
       sse_slow_evictions(m.counter("notifications_slow_evictions_total",
                                    "Consumers closed because they read too slowly.",
                                    {{"front", "sse"}})),
+      sse_dropped(m.counter(kDroppedName, kDroppedHelp, {{"front", "sse"}})),
       sse_connections(
           m.gauge("notifications_connections", "Open connections by kind.", {{"kind", "sse"}})),
       http_connections(
@@ -92,6 +101,9 @@ EdgeContext::EdgeContext(const Settings& s, Log& l, Metrics& m)
       metrics(m),
       session_options(session_options_of(s)),
       origins(policy_of(s)),
-      connection_limit(limit_of(s)) {}
+      connection_limit(limit_of(s)) {
+  m.gauge("notifications_connection_limit", "Connections the edge takes at a time.")
+      .set(static_cast<std::int64_t>(connection_limit));
+}
 
 }  // namespace notifications::edge

@@ -32,9 +32,12 @@ struct EdgeMetrics {
   Counter& bytes_in;
   Counter& bytes_out;
   Counter& slow_evictions;
+  Counter& dropped;  // events that waited for a slow consumer when it was closed
+  Histogram& queue_bytes;
   Counter& sse_connects;
   Counter& sse_bytes_out;
   Counter& sse_slow_evictions;
+  Counter& sse_dropped;
   Gauge& sse_connections;
   Gauge& http_connections;
   Gauge& websocket_connections;

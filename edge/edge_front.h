@@ -24,6 +24,7 @@ class EdgeFront final : public Front {
   std::optional<std::string> open() override;
   void start() override;
   void set_ready(bool) override {}
+  std::size_t consumers() const override { return context_.connections.load(); }
   void drain(std::chrono::milliseconds period, std::function<void()> done) override;
   void stop() override;
 

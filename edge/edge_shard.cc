@@ -11,6 +11,8 @@ namespace {
 
 // Large enough for most of what a client sends at once; one for all connections of the shard.
 constexpr std::size_t kReadBuffer = 64 * 1024;
+// Queues looked at in a second, in turn: what it costs does not grow with the connections.
+constexpr std::size_t kSampledQueues = 64;
 
 }  // namespace
 
@@ -19,6 +21,7 @@ EdgeShard::EdgeShard(Shard& shard, EdgeContext& context)
   shard.on_gap([this](const Position& after, const Position& resumes_at) {
     for (const auto& connection : connections_) connection->on_gap(after, resumes_at);
   });
+  shard.every_second([this] { sample_queues(); });
 }
 
 EdgeShard::~EdgeShard() { abort_all(); }
@@ -54,6 +57,15 @@ void EdgeShard::remove(Connection& connection) {
   connections_[index]->register_index_ = index;
   connections_.pop_back();
   if (draining_ && connections_.empty() && drained_) std::exchange(drained_, nullptr)();
+}
+
+void EdgeShard::sample_queues() {
+  const std::size_t count = std::min(connections_.size(), kSampledQueues);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (next_sampled_ >= connections_.size()) next_sampled_ = 0;
+    const std::size_t bytes = connections_[next_sampled_++]->queued_bytes();
+    context_.metrics.queue_bytes.observe(static_cast<double>(bytes));
+  }
 }
 
 // Whoever held the session here before lets go of it now: the notice of the takeover finds only the

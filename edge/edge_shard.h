@@ -56,6 +56,7 @@ class EdgeShard {
 
  private:
   void drain_some();
+  void sample_queues();
 
   // Constant after construction.
   Shard& shard_;
@@ -63,6 +64,7 @@ class EdgeShard {
 
   // This shard only.
   std::vector<std::shared_ptr<Connection>> connections_;
+  std::size_t next_sampled_ = 0;  // in connections_
   std::vector<char> read_buffer_;
   FrameArena frames_;
   StringMap<std::weak_ptr<Recovery>> sessions_;

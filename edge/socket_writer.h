@@ -43,7 +43,7 @@ class SocketWriter {
   std::size_t bytes() const { return queue_.bytes(); }
   // Bytes written since the last call.
   std::size_t take_written() { return std::exchange(written_, 0); }
-  void drop_unwritten() { queue_.drop_unwritten(); }
+  std::size_t drop_unwritten() { return queue_.drop_unwritten(); }
   void clear() { queue_.clear(); }
 
  private:

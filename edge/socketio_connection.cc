@@ -330,7 +330,7 @@ void SocketIoConnection::close(CloseReason reason) {
   // A slow consumer gets no more of what it did not take, but it is told why.
   if (slow) {
     shard_.context().metrics.slow_evictions.add();
-    writer_.drop_unwritten();
+    shard_.context().metrics.dropped.add(writer_.drop_unwritten());
   }
   const CloseFrame frame = close_frame(reason);
   if (frame.send) writer_.push_always(websocket::close_frame(frame.code, frame.text));

@@ -39,6 +39,7 @@ class SocketIoConnection final : public Connection,
 
   void drain() override { close(CloseReason::kDraining); }
   void abort() override;
+  std::size_t queued_bytes() const override { return writer_.bytes(); }
   // The client comes back for a fresh session, after a random moment, so that not all come at once.
   void on_gap(const Position& after, const Position& resumes_at) override;
 

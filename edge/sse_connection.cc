@@ -175,7 +175,7 @@ void SseConnection::close(CloseReason reason) {
   const bool slow = reason == CloseReason::kSlowConsumer || reason == CloseReason::kWriteTimeout;
   if (slow) {
     shard_.context().metrics.sse_slow_evictions.add();
-    writer_.drop_unwritten();
+    shard_.context().metrics.sse_dropped.add(writer_.drop_unwritten());
   }
   writer_.push_always(sse::closing_block(name(reason)) +
                       sse::retry_block(kRetry + jittered(kRetrySpread)));

@@ -31,6 +31,7 @@ class SseConnection final : public Connection, private Subscriber, private Flush
 
   void drain() override { close(CloseReason::kDraining); }
   void abort() override;
+  std::size_t queued_bytes() const override { return writer_.bytes(); }
   void on_gap(const Position& after, const Position& resumes_at) override;
 
  private:

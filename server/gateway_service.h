@@ -46,6 +46,8 @@ class GatewayService final : public RawGatewayService {
   // what is queued for it. Publish goes on. Returns at once.
   void drain(std::chrono::milliseconds over);
 
+  // Streams open now.
+  std::size_t streams() const { return static_cast<std::size_t>(metrics_.streams.value()); }
   // The objects of all calls, to be waited for.
   ActiveCalls& active() { return active_; }
 

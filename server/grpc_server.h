@@ -47,6 +47,7 @@ class GrpcServer final : public Front {
   std::optional<std::string> open() override;
   void start() override;
   void set_ready(bool ready) override;
+  std::size_t consumers() const override { return service_.streams(); }
   // Streams end UNAVAILABLE "draining", each at a random time within `period`; Publish is served
   // for as long as there are streams.
   void drain(std::chrono::milliseconds period, std::function<void()> done) override;

@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/runtime/bearer_token.h"
+
 namespace notifications {
 
 struct AdminListener::Server {
@@ -45,19 +47,6 @@ const char* reason_phrase(int status) {
   }
 }
 
-// Compares without telling by its duration how much was right.
-bool is_authorized(std::string_view token, std::string_view authorization) {
-  if (token.empty()) return true;
-  constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.substr(0, kScheme.size()) != kScheme) return false;
-  const std::string_view given = authorization.substr(kScheme.size());
-  unsigned difference = given.size() == token.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    difference |= static_cast<unsigned char>(given[i] ^ token[i % token.size()]);
-  }
-  return difference == 0;
-}
-
 void answer(mg_connection* connection, const AdminResponse& response, bool with_body) {
   mg_printf(connection,
             "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
@@ -81,7 +70,9 @@ int AdminListener::Server::on_request(mg_connection* connection) {
   const auto found = server->handlers.find(request->local_uri == nullptr ? "" : request->local_uri);
   const char* authorization = mg_get_header(connection, "Authorization");
   if (found != server->handlers.end() && server->guard.paths.contains(found->first) &&
-      !is_authorized(server->guard.token, authorization == nullptr ? "" : authorization)) {
+      !server->guard.token.empty() &&
+      !equals_secret(server->guard.token,
+                     bearer_token_of(authorization == nullptr ? "" : authorization))) {
     answer(connection, {401, "text/plain; charset=utf-8", "a bearer token is needed\n"}, get);
   } else if (found == server->handlers.end()) {
     answer(connection, {404, "text/plain; charset=utf-8", "no such page\n"}, get);

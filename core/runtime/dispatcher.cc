@@ -145,10 +145,12 @@ Counter& Dispatcher::delivered_of(std::string_view event) {
 void Dispatcher::deliver(Shard& shard, const Batch& batch) {
   std::size_t count = 0;
   for (const PublicationPtr& publication : batch) {
+    shard.delivering(publication->received_at());
     const std::size_t delivered = shard.hub().deliver(publication);
     delivered_of(publication->envelope().event).add(delivered);
     count += delivered;
   }
+  shard.delivering(std::nullopt);
   deliveries_.add(count);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ class Front {
   // Whether events can really flow from the broker to this process; called at every change and
   // once after start().
   virtual void set_ready(bool ready) = 0;
+
+  // How many are connected now. Thread: any.
+  virtual std::size_t consumers() const = 0;
 
   // Stops to accept and ends what is connected, spread over `period`; calls `done` (any thread)
   // when nothing is left.

@@ -14,6 +14,7 @@
 #include "core/runtime/admin_listener.h"
 #include "core/runtime/dispatcher.h"
 #include "core/runtime/front.h"
+#include "core/runtime/health.h"
 #include "core/runtime/replayer.h"
 #include "core/runtime/sessions.h"
 #include "core/runtime/shard.h"
@@ -59,8 +60,10 @@ class Process {
   void update_ready();
   AdminListener::Handlers admin_handlers();
   AdminResponse readyz() const;
-  AdminResponse healthz() const;
-  std::string realtime_json() const;
+  RealtimeState realtime() const;
+  // Any thread.
+  std::size_t subscriptions() const;
+  std::size_t consumers() const;
 
   // Constant after construction, in order of destruction reversed.
   const Settings settings_;

@@ -10,6 +10,8 @@ namespace {
 // How many connections are written to before heartbeats, reads and other events get their turn. A
 // write costs some 5 us, so a turn stays within a few milliseconds however large a room is.
 constexpr std::size_t kFlushSlice = 512;
+// One delivery in so many is timed.
+constexpr std::uint64_t kTimedDeliveries = 64;
 
 }  // namespace
 
@@ -32,6 +34,10 @@ void Shard::mark_dirty(Flushable& connection) {
   connection.dirty_in_ = this;
   connection.dirty_index_ = dirty_.size();
   dirty_.push_back(&connection);
+  if (delivering_ && deliveries_marked_++ % kTimedDeliveries == 0 && timed_ == nullptr) {
+    timed_ = &connection;
+    timed_since_ = *delivering_;
+  }
   if (flush_posted_) return;
   flush_posted_ = true;
   // Posted, so that it runs behind everything that is ready in this turn and may mark more.
@@ -41,6 +47,7 @@ void Shard::mark_dirty(Flushable& connection) {
 void Shard::forget(Flushable& connection) {
   dirty_[connection.dirty_index_] = nullptr;
   connection.dirty_in_ = nullptr;
+  if (timed_ == &connection) timed_ = nullptr;
 }
 
 void Shard::flush_dirty() {
@@ -49,7 +56,13 @@ void Shard::flush_dirty() {
     Flushable* connection = dirty_[flushed_++];
     if (connection == nullptr) continue;
     connection->dirty_in_ = nullptr;
+    const bool timed = connection == timed_;
+    if (timed) timed_ = nullptr;
     connection->flush();
+    if (timed && delivery_seconds_ != nullptr) {
+      delivery_seconds_->observe(
+          std::chrono::duration<double>(Clock::now() - timed_since_).count());
+    }
   }
   if (flushed_ == dirty_.size()) {
     dirty_.clear();
@@ -71,10 +84,18 @@ void Shard::tick() {
   loop_lag_us_.store(std::chrono::duration_cast<std::chrono::microseconds>(late).count(),
                      std::memory_order_relaxed);
   timers_.advance(now);
+  look_around(now);
   tick_timer_.expires_after(timers_.empty() ? std::chrono::milliseconds(256) : TimerWheel::kTick);
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) tick();
   });
+}
+
+void Shard::look_around(Clock::time_point now) {
+  if (now < look_at_) return;
+  look_at_ = now + std::chrono::seconds(1);
+  subscriptions_.store(hub_.subscriptions(), std::memory_order_relaxed);
+  for (const auto& work : every_second_) work();
 }
 
 void Shard::start() {

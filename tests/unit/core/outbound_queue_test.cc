@@ -171,7 +171,7 @@ TEST(OutboundQueue, DropsAllButTheRestOfWhatIsHalfWritten) {
   queue.push("front");
   queue.push(event, event->text());
   queue.consume(2);
-  queue.drop_unwritten();
+  EXPECT_EQ(queue.drop_unwritten(), 1u);
   EXPECT_EQ(gathered(queue), "ont");
   EXPECT_EQ(queue.bytes(), 3u);
   EXPECT_EQ(queue.size(), 1u);
@@ -187,10 +187,10 @@ TEST(OutboundQueue, DropsEverythingIfNothingIsHalfWritten) {
   queue.push("one");
   queue.push("two");
   queue.consume(3);
-  queue.drop_unwritten();
+  EXPECT_EQ(queue.drop_unwritten(), 1u);
   EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.bytes(), 0u);
-  queue.drop_unwritten();
+  EXPECT_EQ(queue.drop_unwritten(), 0u);
   EXPECT_TRUE(queue.empty());
 }
 

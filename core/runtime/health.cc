@@ -1,0 +1,98 @@
+#include "core/runtime/health.h"
+
+#include <string_view>
+
+#include "core/json/scanner.h"
+
+namespace notifications {
+namespace {
+
+// JsonObject writes the members of one JSON object in the order of the calls.
+class JsonObject {
+ public:
+  std::string& member(std::string_view key) {
+    if (out_.back() != '{') out_ += ',';
+    json::append_string(out_, key);
+    return out_ += ':';
+  }
+  void text(std::string_view key, std::string_view value) {
+    json::append_string(member(key), value);
+  }
+  void number(std::string_view key, std::int64_t value) { member(key) += std::to_string(value); }
+  void flag(std::string_view key, bool value) { member(key) += value ? "true" : "false"; }
+  std::string end() { return std::move(out_) + "}"; }
+
+ private:
+  std::string out_ = "{";
+};
+
+// The label sets that counted something.
+std::string by_label(const Metrics& metrics, std::string_view metric) {
+  JsonObject object;
+  for (const auto& [label, value] : metrics.by_label(metric)) {
+    if (value != 0) object.number(label, value);
+  }
+  return object.end();
+}
+
+std::string redis_json(const RealtimeState& state) {
+  JsonObject object;
+  object.flag("configured", state.redis_configured);
+  object.flag("connected", state.broker.connected);
+  object.flag("flowing", state.broker.flowing);
+  object.number("reconnects_total", static_cast<std::int64_t>(state.broker.reconnects));
+  if (state.broker.last_error.empty()) {
+    object.member("last_error") += "null";
+  } else {
+    object.text("last_error", state.broker.last_error);
+  }
+  return object.end();
+}
+
+}  // namespace
+
+AdminResponse healthz(std::span<const std::unique_ptr<Shard>> shards, Shard::Clock::time_point now,
+                      std::chrono::milliseconds stuck_after) {
+  for (const auto& shard : shards) {
+    if (now - shard->last_turn() > stuck_after) {
+      return {503, "text/plain; charset=utf-8",
+              "shard " + std::to_string(shard->id()) + " is stuck\n"};
+    }
+  }
+  return {200, "text/plain; charset=utf-8", "ok\n"};
+}
+
+std::string realtime_json(const RealtimeState& state, const Metrics& metrics) {
+  JsonObject object;
+  const auto total = [&](std::string_view key, std::string_view metric) {
+    object.number(key, metrics.total(metric));
+  };
+  const auto labels = [&](std::string_view key, std::string_view metric) {
+    object.member(key) += by_label(metrics, metric);
+  };
+  object.text("program", name(state.program));
+  object.number("uptime_seconds", state.uptime.count());
+  object.flag("ready", state.ready);
+  object.flag("draining", state.draining);
+  total("connects_total", "notifications_connects_total");
+  total("disconnects_total", "notifications_disconnects_total");
+  labels("disconnects_by_reason", "notifications_disconnects_total");
+  total("active_connections", "notifications_connections");
+  labels("connections_by_kind", "notifications_connections");
+  total("connection_limit", "notifications_connection_limit");
+  object.number("active_rooms", static_cast<std::int64_t>(state.rooms));
+  object.number("active_subscriptions", static_cast<std::int64_t>(state.subscriptions));
+  total("subscribes_total", "notifications_subscribes_total");
+  total("events_received_total", "notifications_events_received_total");
+  total("events_invalid_total", "notifications_events_invalid_total");
+  labels("events_invalid_by_reason", "notifications_events_invalid_total");
+  total("events_unwatched_total", "notifications_events_unwatched_total");
+  total("messages_sent_total", "notifications_deliveries_total");
+  labels("events_sent_by_type", "notifications_events_delivered_total");
+  total("messages_dropped_total", "notifications_deliveries_dropped_total");
+  total("slow_evictions_total", "notifications_slow_evictions_total");
+  object.member("redis") += redis_json(state);
+  return object.end() + "\n";
+}
+
+}  // namespace notifications
