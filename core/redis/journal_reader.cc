@@ -25,7 +25,18 @@ JournalReader::JournalReader(Connection& connection, Options options, EventSink&
       callbacks_(std::move(callbacks)),
       log_(log),
       strangers_(metrics.counter("notifications_journal_strangers_total",
-                                 "Entries of the stream that the append script did not write")) {}
+                                 "Entries of the stream that the append script did not write")) {
+  metrics.computed(
+      "notifications_journal_lag_seconds",
+      "Time between the last entry handed out and the journal's end, at the last probe",
+      [progress = progress_] { return static_cast<double>(progress->behind_ms.load()) / 1000; });
+  metrics.computed("notifications_journal_read_age_seconds",
+                   "Time since the journal was last read; a probe comes by there, too",
+                   [progress = progress_] {
+                     const auto age = std::chrono::steady_clock::now() - progress->read_at.load();
+                     return std::chrono::duration<double>(age).count();
+                   });
+}
 
 bool JournalReader::refused(const Reply& reply, std::string_view what) {
   if (reply.kind == Reply::Kind::kError) connection_.reset(std::string(what) + ": " + reply.text);
@@ -65,6 +76,7 @@ void JournalReader::on_opened(const Reply& reply) {
   if (reply.elements.size() != 3) return connection_.reset("the journal cannot be opened");
   const std::string& head = reply.elements[0].text;
   const std::string& base = reply.elements[2].text;
+  measure_lag(head);
   from_ = reply.elements[1].text;
   if (known_.empty()) {
     expected_ = head;
@@ -75,6 +87,15 @@ void JournalReader::on_opened(const Reply& reply) {
     sink_.on_batch_end();
   }
   go_live();
+}
+
+void JournalReader::measure_lag(const std::string& head) {
+  const auto end = parse_position(head);
+  const auto here = parse_position(known_);
+  // Before its first entry a journal has no time.
+  const bool known = end && here && here->id.ms != 0 && end->id.ms > here->id.ms;
+  const auto behind = known ? static_cast<std::int64_t>(end->id.ms - here->id.ms) : 0;
+  progress_->behind_ms.store(behind, std::memory_order_relaxed);
 }
 
 void JournalReader::reset_to(const std::string& base) {
@@ -143,6 +164,7 @@ void JournalReader::read() {
 }
 
 void JournalReader::on_read(const Reply& reply) {
+  progress_->read_at.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
   std::string canary;
   bool known_way = true;
   for (const Reply& stream : reply.elements) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +59,12 @@ class JournalReader {
     std::string text;
   };
 
+  // What the metrics show; they may ask after the reader is gone.
+  struct Progress {
+    std::atomic<std::int64_t> behind_ms = 0;
+    std::atomic<std::chrono::steady_clock::time_point> read_at = std::chrono::steady_clock::now();
+  };
+
   void open();
   void on_opened(const Reply& reply);
   void warm(const std::string& end);
@@ -69,6 +78,7 @@ class JournalReader {
   void reset_to(const std::string& base);
   bool refused(const Reply& reply, std::string_view what);
   void count_stranger(const Reply& element);
+  void measure_lag(const std::string& head);
   std::size_t page_size() const;
   void learn_size(std::size_t entries, std::size_t bytes);
 
@@ -80,6 +90,7 @@ class JournalReader {
   const Callbacks callbacks_;
   Log& log_;
   Counter& strangers_;
+  const std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
   std::function<void(std::string_view)> seen_;
 
   EpochNames epochs_;
