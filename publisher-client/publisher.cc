@@ -52,6 +52,12 @@ Publisher::Options checked(Publisher::Options options) {
   require(options.reconnect_min.count() > 0, "reconnect_min: must be above 0");
   require(options.reconnect_max >= options.reconnect_min,
           "reconnect_max: must not be below reconnect_min");
+  if (options.journal) {
+    require(options.journal_max_length > 0, "journal_max_length: must be 1 or more");
+    require(options.journal_retention.count() > 0, "journal_retention: must be above 0");
+    require(options.idempotency_window > options.answer_timeout,
+            "idempotency_window: must be above answer_timeout");
+  }
   if (!options.clock) options.clock = std::chrono::system_clock::now;
   if (!options.new_id) options.new_id = new_uuid;
   return options;
@@ -67,6 +73,11 @@ Sender::Options sender_options(const Publisher::Options& options) {
   sender.connection.backoff_min = options.reconnect_min;
   sender.connection.backoff_max = options.reconnect_max;
   sender.channel = options.channel;
+  if (options.journal) {
+    sender.journal = JournalOptions{.max_length = options.journal_max_length,
+                                    .retention = options.journal_retention,
+                                    .idempotency_window = options.idempotency_window};
+  }
   sender.max_in_flight_events = options.max_in_flight_events;
   sender.max_in_flight_bytes = options.max_in_flight_bytes;
   sender.answer_timeout = options.answer_timeout;
@@ -148,6 +159,7 @@ class Publisher::Worker {
     Counters counters = queue_.counters();
     counters.connected = link_.connected;
     counters.connects = link_.connects;
+    counters.journal_disagreement = link_.journal_disagreement;
     return counters;
   }
 
@@ -171,6 +183,7 @@ class Publisher::Worker {
   static std::string encode(PendingMetric& made) {
     std::string problem = problem_of(made.envelope);
     if (!problem.empty()) return problem;
+    made.event.ts = made.envelope.ts;
     made.event.text = encode_envelope(made.envelope);
     made.event.charged_bytes = made.event.text.size();
     if (made.event.text.size() <= kMaxEnvelopeBytes) return "";

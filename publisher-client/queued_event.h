@@ -11,6 +11,7 @@ namespace notifications::publishing {
 // One accepted event on its way to Redis.
 struct QueuedEvent {
   std::string id;    // the envelope's
+  std::string ts;    // the envelope's
   std::string text;  // the envelope's JSON text
   Publisher::OnDelivery on_delivery;
   std::size_t charged_bytes = 0;  // what it takes of the queue's bounds

@@ -1,26 +1,64 @@
 #include "publisher-client/redis_command.h"
 
+#include <utility>
+
 namespace notifications::publishing {
 
-std::vector<std::string_view> redis_command(std::string_view channel, const QueuedEvent& event) {
-  return {"PUBLISH", channel, event.text};
+RedisCommand::RedisCommand(std::string channel, const std::optional<JournalOptions>& journal)
+    : channel_(std::move(channel)) {
+  if (!journal) return;
+  journal_ = Journal{redis::JournalKeys(channel_), std::to_string(journal->max_length),
+                     std::to_string(journal->retention.count()),
+                     std::to_string(journal->idempotency_window.count())};
 }
 
-Publisher::Delivery read_answer(const QueuedEvent& event, const redis::Reply& reply) {
+std::vector<std::string_view> RedisCommand::arguments(const QueuedEvent& event) {
+  if (!journal_) return {"PUBLISH", channel_, event.text};
+  id_key_ = journal_->keys.id_prefix + event.id;
+  epoch_ = epochs_.next();
+  return {journal_->keys.journal,
+          journal_->keys.meta,
+          id_key_,
+          event.text,
+          event.ts,
+          channel_,
+          journal_->max_length,
+          journal_->retention,
+          journal_->idempotency_window,
+          epoch_,
+          "1"};
+}
+
+void RedisCommand::send(redis::Connection& connection, redis::ScriptCaller& scripts,
+                        const QueuedEvent& event, redis::Connection::ReplyHandler done) {
+  if (!journal_) return connection.send(arguments(event), std::move(done));
+  scripts.call(redis::kAppendScript, 3, arguments(event), std::move(done));
+}
+
+Publisher::Delivery read_answer(const QueuedEvent& event, const redis::Reply& reply,
+                                bool asked_before) {
   using Kind = redis::Reply::Kind;
   using Status = Publisher::DeliveryStatus;
   switch (reply.kind) {
     case Kind::kInteger:
-      return {Status::kDelivered, event.id, "", reply.integer};
+      return {Status::kDelivered, event.id, "", reply.integer, ""};
+    case Kind::kArray:  // {position, ts, duplicate}
+      if (reply.elements.size() != 3) break;
+      return {Status::kDelivered, event.id, "", 0, reply.elements[0].text};
     case Kind::kError:
-      return {Status::kRefused, event.id, reply.text, 0};
+      if (asked_before) {
+        return {Status::kUnknown, event.id, "an answer was lost, and then: " + reply.text, 0, ""};
+      }
+      return {Status::kRefused, event.id, reply.text, 0, ""};
     case Kind::kNotSent:
-      return {Status::kNotSent, event.id, "the publisher was closed before it was sent", 0};
+      if (asked_before) break;
+      return {Status::kNotSent, event.id, "the publisher was closed before it was sent", 0, ""};
     case Kind::kLost:
-      return {Status::kUnknown, event.id, "the connection was lost before the answer came", 0};
+      break;
     default:
-      return {Status::kUnknown, event.id, "the answer makes no sense", 0};
+      return {Status::kUnknown, event.id, "the answer makes no sense", 0, ""};
   }
+  return {Status::kUnknown, event.id, "the connection was lost before the answer came", 0, ""};
 }
 
 }  // namespace notifications::publishing

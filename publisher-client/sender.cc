@@ -3,18 +3,31 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "core/envelope_codec.h"
-#include "publisher-client/redis_command.h"
 
 namespace notifications::publishing {
+namespace {
+
+const redis::Reply kNotSent{redis::Reply::Kind::kNotSent, {}, 0, {}};
+
+}  // namespace
 
 Sender::Sender(boost::asio::io_context& io, Options options, LinkState& link, EventQueue& queue)
     : options_(std::move(options)),
       link_(link),
       queue_(queue),
+      // The last attempt has its answer while the id of the first is still known.
+      retry_limit_(options_.journal ? options_.journal->idempotency_window - options_.answer_timeout
+                                    : std::chrono::milliseconds(0)),
       metrics_timer_(io),
       answer_timer_(io),
+      loss_timer_(io),
+      command_(options_.channel, options_.journal),
+      scripts_(connection_),
+      agreement_(io, connection_, options_.channel, options_.journal.has_value(),
+                 link.journal_disagreement, options_.log),
       connection_(io, options_.connection, callbacks()) {}
 
 redis::Connection::Callbacks Sender::callbacks() {
@@ -35,15 +48,16 @@ void Sender::stop() {
   stopping_ = true;
   metrics_timer_.cancel();
   answer_timer_.cancel();
+  loss_timer_.cancel();
+  agreement_.stop();
   connection_.stop();
   link_.connected = false;
   // Callbacks may still try to publish: the queue is closed, so this is all there will ever be.
   take_work();
-  const redis::Reply not_sent{redis::Reply::Kind::kNotSent, {}, 0, {}};
   while (!waiting_.empty()) {
-    const QueuedEvent event = std::move(waiting_.front().event);
+    const Numbered event = std::move(waiting_.front());
     waiting_.pop_front();
-    report(event, read_answer(event, not_sent));
+    report_unsent(event);
   }
 }
 
@@ -54,6 +68,8 @@ void Sender::on_up() {
     options_.log("connected to redis at " + options_.connection.url.redacted());
   }
   told_down_ = false;
+  scripts_.on_up();
+  agreement_.on_up();
   send_what_fits();
 }
 
@@ -75,15 +91,18 @@ void Sender::take_work() {
   // Last, as callbacks may publish.
   for (const QueuedEvent& event : work.superseded) {
     report(event, {Publisher::DeliveryStatus::kSuperseded, event.id,
-                   "a later value of the same thread took its place", 0});
+                   "a later value of the same thread took its place", 0, ""});
   }
 }
 
-void Sender::enqueue(QueuedEvent event) { waiting_.push_back({next_number_++, std::move(event)}); }
+void Sender::enqueue(QueuedEvent event) {
+  waiting_.push_back({next_number_++, std::move(event), {}});
+}
 
 // The ts says when it leaves the coalescer: consumers take it for the time of publishing.
 QueuedEvent Sender::encode(PendingMetric metric) {
   metric.envelope.ts = format_timestamp(options_.clock());
+  metric.event.ts = metric.envelope.ts;
   metric.event.text = encode_envelope(metric.envelope);
   return std::move(metric.event);
 }
@@ -96,36 +115,59 @@ bool Sender::wire_has_room() const {
 
 void Sender::send_what_fits() {
   while (!stopping_ && connection_.up() && !waiting_.empty() && wire_has_room()) {
-    const std::uint64_t number = waiting_.front().number;
-    const auto sent = on_wire_.emplace(
-        number, OnWire{std::move(waiting_.front().event), std::chrono::steady_clock::now()});
+    Numbered next = std::move(waiting_.front());
     waiting_.pop_front();
+    // The process may have stood still since the timer should have fired.
+    if (too_late(next)) {
+      report_unsent(next);
+      continue;
+    }
+    const std::uint64_t number = next.number;
+    const auto sent = on_wire_.emplace(
+        number, OnWire{std::move(next.event), std::chrono::steady_clock::now(), next.lost_since});
     const QueuedEvent& event = sent.first->second.event;
     bytes_on_wire_ += event.text.size();
-    connection_.send(redis_command(options_.channel, event),
-                     [this, number](redis::Reply reply) { on_answer(number, reply); });
+    command_.send(connection_, scripts_, event,
+                  [this, number](const redis::Reply& reply) { on_answer(number, reply); });
     watch_oldest_answer();
   }
 }
 
 void Sender::on_answer(std::uint64_t number, const redis::Reply& reply) {
+  using Kind = redis::Reply::Kind;
   auto node = on_wire_.extract(number);
-  QueuedEvent event = std::move(node.mapped().event);
-  bytes_on_wire_ -= event.text.size();
-  if (reply.kind == redis::Reply::Kind::kNotSent && !stopping_) {
-    send_later(number, std::move(event));
+  OnWire& sent = node.mapped();
+  bytes_on_wire_ -= sent.event.text.size();
+  Numbered event{number, std::move(sent.event), sent.lost_since};
+  if (reply.kind == Kind::kLost && options_.journal && !event.lost_since) {
+    event.lost_since = sent.sent_at;
+  }
+  const bool again = reply.kind == Kind::kNotSent ||
+                     (reply.kind == Kind::kLost && options_.journal && !too_late(event));
+  if (again && !stopping_) {
+    send_later(std::move(event));
   } else {
-    report(event, read_answer(event, reply));
+    report(event.event, read_answer(event.event, reply, sent.lost_since.has_value()));
   }
   send_what_fits();
 }
 
-// Nothing of it was written, so it keeps its place in the order.
-void Sender::send_later(std::uint64_t number, QueuedEvent event) {
+// It keeps its place in the order: either nothing of it was written, or the script appends it once.
+void Sender::send_later(Numbered event) {
   const auto place =
       std::find_if(waiting_.begin(), waiting_.end(),
-                   [number](const Numbered& other) { return other.number > number; });
-  waiting_.insert(place, {number, std::move(event)});
+                   [&event](const Numbered& other) { return other.number > event.number; });
+  const bool lost = event.lost_since.has_value();
+  waiting_.insert(place, std::move(event));
+  if (lost) watch_oldest_loss();
+}
+
+bool Sender::too_late(const Numbered& event) const {
+  return event.lost_since && std::chrono::steady_clock::now() >= *event.lost_since + retry_limit_;
+}
+
+void Sender::report_unsent(const Numbered& event) {
+  report(event.event, read_answer(event.event, kNotSent, event.lost_since.has_value()));
 }
 
 void Sender::report(const QueuedEvent& event, Publisher::Delivery delivery) {
@@ -154,6 +196,37 @@ void Sender::watch_oldest_answer() {
                         "ms");
     }
     watch_oldest_answer();
+  });
+}
+
+// Redis may stay away: what must not be sent again ends here, in order.
+void Sender::give_up_old_ones() {
+  std::vector<Numbered> old;
+  for (auto event = waiting_.begin(); event != waiting_.end();) {
+    if (too_late(*event)) {
+      old.push_back(std::move(*event));
+      event = waiting_.erase(event);
+    } else {
+      ++event;
+    }
+  }
+  for (const Numbered& event : old) report_unsent(event);
+}
+
+void Sender::watch_oldest_loss() {
+  if (watching_losses_) return;
+  std::optional<Time> oldest;
+  for (const Numbered& event : waiting_) {
+    if (event.lost_since && (!oldest || *event.lost_since < *oldest)) oldest = event.lost_since;
+  }
+  if (!oldest) return;
+  watching_losses_ = true;
+  loss_timer_.expires_at(*oldest + retry_limit_);
+  loss_timer_.async_wait([this](const boost::system::error_code& error) {
+    watching_losses_ = false;
+    if (error || stopping_) return;
+    give_up_old_ones();
+    watch_oldest_loss();
   });
 }
 

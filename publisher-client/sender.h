@@ -9,11 +9,16 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "core/journal_options.h"
 #include "core/redis/connection.h"
+#include "core/redis/journal_scripts.h"
 #include "publisher-client/event_queue.h"
+#include "publisher-client/journal_agreement.h"
+#include "publisher-client/redis_command.h"
 
 namespace notifications::publishing {
 
@@ -21,12 +26,15 @@ namespace notifications::publishing {
 struct LinkState {
   std::atomic<bool> connected = false;
   std::atomic<std::uint64_t> connects = 0;
+  std::atomic<bool> journal_disagreement = false;
 };
 
 // Sender moves events from the queue to Redis and reports what became of them.
 //
 // Only so many events are on the wire at once: what is on the wire when the connection drops has
-// an unknown fate, while what waits here is sent after the reconnect.
+// an unknown fate, while what waits here is sent after the reconnect. With the journal on, what has
+// an unknown fate is sent again, in its old place: an event that was appended is not appended
+// twice, as long as its id is known.
 //
 // Thread: the one that runs the io_context (private).
 class Sender {
@@ -34,6 +42,7 @@ class Sender {
   struct Options {
     redis::Connection::Options connection;
     std::string channel;
+    std::optional<JournalOptions> journal;  // nothing: it is off
     std::size_t max_in_flight_events;
     std::size_t max_in_flight_bytes;
     std::chrono::milliseconds answer_timeout;
@@ -61,10 +70,12 @@ class Sender {
   struct Numbered {
     std::uint64_t number;
     QueuedEvent event;
+    std::optional<Time> lost_since;  // when it was sent first, if an answer was lost
   };
   struct OnWire {
     QueuedEvent event;
     Time sent_at;
+    std::optional<Time> lost_since;  // of attempts before
   };
 
   redis::Connection::Callbacks callbacks();
@@ -76,27 +87,38 @@ class Sender {
   void send_what_fits();
   bool wire_has_room() const;
   void on_answer(std::uint64_t number, const redis::Reply& reply);
-  void send_later(std::uint64_t number, QueuedEvent event);
+  void send_later(Numbered event);
+  bool too_late(const Numbered& event) const;
+  void report_unsent(const Numbered& event);
+  void give_up_old_ones();
   void report(const QueuedEvent& event, Publisher::Delivery delivery);
   void come_back_at(Time due);
   void watch_oldest_answer();
+  void watch_oldest_loss();
 
   // Constant after construction.
   const Options options_;
   LinkState& link_;
   EventQueue& queue_;
+  const std::chrono::milliseconds retry_limit_;  // from the first attempt
 
   // Private thread only.
   boost::asio::steady_timer metrics_timer_;
   boost::asio::steady_timer answer_timer_;
+  boost::asio::steady_timer loss_timer_;
+  RedisCommand command_;
   std::deque<Numbered> waiting_;             // in order of number
   std::map<std::uint64_t, OnWire> on_wire_;  // by number; the first is the oldest
   std::size_t bytes_on_wire_ = 0;
   std::uint64_t next_number_ = 0;
-  bool watching_ = false;   // answer_timer_ runs
-  bool told_down_ = false;  // the log knows that Redis is away
+  bool watching_ = false;         // answer_timer_ runs
+  bool watching_losses_ = false;  // loss_timer_ runs
+  bool told_down_ = false;        // the log knows that Redis is away
   bool stopping_ = false;
 
+  // With references to what follows.
+  redis::ScriptCaller scripts_;
+  JournalAgreement agreement_;
   redis::Connection connection_;  // last: its callbacks use the members above
 };
 

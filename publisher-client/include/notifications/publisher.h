@@ -36,7 +36,8 @@ namespace notifications {
 // report, and an empty queue takes an event of any valid size.
 //
 // An event whose answer was lost with the connection may or may not have been published. It is
-// reported as kUnknown and not sent again, since that might publish it twice.
+// reported as kUnknown and not sent again, since that might publish it twice. With the journal on,
+// which appends an id once, it is sent again until it is known.
 //
 // Thread: any; all functions may be called at once from many threads. A Publisher does not survive
 // a fork().
@@ -53,9 +54,11 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
 
   struct Delivery {
     DeliveryStatus status = DeliveryStatus::kNotSent;
-    std::string id;              // the envelope's id
-    std::string detail;          // one line for people; "" if delivered
-    std::int64_t receivers = 0;  // subscribers of the channel at that moment, if delivered
+    std::string id;      // the envelope's id
+    std::string detail;  // one line for people; "" if delivered
+    // Subscribers of the channel at that moment, if delivered; 0 with the journal on.
+    std::int64_t receivers = 0;
+    std::string position;  // the event's place in the journal, if delivered and the journal is on
   };
 
   // Called exactly once for every accepted event, on the publisher's private thread: it must
@@ -84,6 +87,14 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
     std::string channel = "notifications.v1";
     std::string source = "platform-server";               // the envelopes' source
     std::string client_name = "notifications-publisher";  // in Redis' CLIENT LIST; "" for none
+
+    // Events are appended to the channel's journal, too, so that consumers resume without losing
+    // any. All processes of a channel must agree about it. The rest as the gateways' flags of the
+    // same names; a lost answer is asked for again for about `idempotency_window`.
+    bool journal = false;
+    std::uint64_t journal_max_length = 1'000'000;              // entries
+    std::chrono::milliseconds journal_retention{15 * 60'000};  // of an entry
+    std::chrono::milliseconds idempotency_window{5 * 60'000};  // of an id
 
     // The queue's bounds: events, and bytes of their envelopes.
     std::size_t max_queued_events = 100'000;
@@ -125,6 +136,9 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
     std::size_t queued_events = 0;  // accepted and not yet reported
     std::size_t queued_bytes = 0;
     bool connected = false;
+    // Whether `journal` is on here and off at a gateway of the channel, or the other way round, as
+    // far as was seen; the log says where.
+    bool journal_disagreement = false;
   };
 
   // Starts the private thread, which connects in the background: Redis may be away.

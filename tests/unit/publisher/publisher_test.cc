@@ -98,6 +98,18 @@ TEST(Publisher, RefusesOptionsThatCannotBeUsedAndNamesThem) {
             "connect_timeout");
   EXPECT_EQ(problem_with([](Options& o) { o.answer_timeout = milliseconds(0); }), "answer_timeout");
   EXPECT_EQ(problem_with([](Options& o) { o.reconnect_min = milliseconds(0); }), "reconnect_min");
+  const auto journal_problem = [&](const std::function<void(Options&)>& spoil) {
+    return problem_with([&](Options& o) {
+      o.journal = true;
+      spoil(o);
+    });
+  };
+  EXPECT_EQ(journal_problem([](Options&) {}), "none");
+  EXPECT_EQ(journal_problem([](Options& o) { o.journal_max_length = 0; }), "journal_max_length");
+  EXPECT_EQ(journal_problem([](Options& o) { o.journal_retention = milliseconds(0); }),
+            "journal_retention");
+  EXPECT_EQ(journal_problem([](Options& o) { o.idempotency_window = o.answer_timeout; }),
+            "idempotency_window");
   EXPECT_EQ(problem_with([](Options& o) { o.reconnect_max = milliseconds(1); }), "reconnect_max");
 }
 

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/position.h"
 
 namespace notifications::publishing {
 namespace {
@@ -15,24 +19,63 @@ using Status = Publisher::DeliveryStatus;
 QueuedEvent event() {
   QueuedEvent event;
   event.id = "id-1";
+  event.ts = "2026-02-19T12:00:00.123Z";
   event.text = "{}";
   return event;
 }
 
-Publisher::Delivery answered(Kind kind, const std::string& text = "", std::int64_t integer = 0) {
+Publisher::Delivery answered(Kind kind, const std::string& text = "", std::int64_t integer = 0,
+                             bool asked_before = false) {
   redis::Reply reply;
   reply.kind = kind;
   reply.text = text;
   reply.integer = integer;
-  auto delivery = read_answer(event(), reply);
+  auto delivery = read_answer(event(), reply, asked_before);
   EXPECT_EQ(delivery.id, "id-1");
   return delivery;
 }
 
 TEST(RedisCommand, PublishesTheEnvelopeToTheChannel) {
   const QueuedEvent one = event();
-  EXPECT_EQ(redis_command("notifications.v1", one),
+  RedisCommand command("notifications.v1", std::nullopt);
+  EXPECT_EQ(command.arguments(one),
             (std::vector<std::string_view>{"PUBLISH", "notifications.v1", "{}"}));
+}
+
+TEST(RedisCommand, TellsTheScriptItsKeysAndLimitsAndANewEpochEachTime) {
+  const QueuedEvent one = event();
+  RedisCommand command("c", JournalOptions{.max_length = 7,
+                                           .retention = std::chrono::milliseconds(8),
+                                           .idempotency_window = std::chrono::milliseconds(9)});
+  auto arguments = command.arguments(one);
+  ASSERT_EQ(arguments.size(), 11u);
+  const std::string epoch(arguments[9]);
+  EXPECT_TRUE(parse_position(epoch + ".0-0")) << epoch;
+  arguments[9] = "";
+  EXPECT_EQ(arguments, (std::vector<std::string_view>{"c:journal", "c:meta", "c:id:id-1", "{}",
+                                                      "2026-02-19T12:00:00.123Z", "c", "7", "8",
+                                                      "9", "", "1"}));
+  EXPECT_NE(command.arguments(one)[9], epoch);
+}
+
+TEST(RedisCommand, ReadsThePositionThatTheScriptAnswers) {
+  redis::Reply reply;
+  reply.kind = Kind::kArray;
+  reply.elements = {
+      {Kind::kString, "e.5-0", 0, {}}, {Kind::kString, "ts", 0, {}}, {Kind::kInteger, "", 1, {}}};
+  const auto delivery = read_answer(event(), reply, false);
+  EXPECT_EQ(delivery.status, Status::kDelivered);
+  EXPECT_EQ(delivery.position, "e.5-0");
+  reply.elements.pop_back();
+  EXPECT_EQ(read_answer(event(), reply, false).status, Status::kUnknown);
+}
+
+// The event may have been appended by the attempt whose answer was lost.
+TEST(RedisCommand, KnowsNothingOfAnEventThatWasRefusedAfterALostAnswer) {
+  const auto refused = answered(Kind::kError, "OOM no", 0, true);
+  EXPECT_EQ(refused.status, Status::kUnknown);
+  EXPECT_EQ(refused.detail, "an answer was lost, and then: OOM no");
+  EXPECT_EQ(answered(Kind::kNotSent, "", 0, true).status, Status::kUnknown);
 }
 
 TEST(RedisCommand, ReadsTheNumberOfReceivers) {
