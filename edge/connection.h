@@ -1,7 +1,5 @@
 #pragma once
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,18 +7,15 @@
 
 #include "core/position.h"
 #include "core/runtime/timer_wheel.h"
+#include "edge/socket.h"
 
 namespace notifications::edge {
 
 class EdgeShard;
 
-// A socket whose executor is known at compile time: no type erasure per operation.
-using Socket =
-    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-
 // Connection is one accepted TCP connection in one of its lives: HTTP, then perhaps WebSocket.
 //
-// Thread: shard. Kept alive by its shard's register and by the wait for readiness in flight.
+// Thread: shard. Kept alive by its shard's register, and while it is being called.
 class Connection : public std::enable_shared_from_this<Connection>, protected TimerNode {
  public:
   Connection(EdgeShard& shard, Socket socket, std::uint64_t id);
@@ -46,7 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
   virtual void on_readable() = 0;
   virtual void on_writable() = 0;
 
-  // Closes the socket and leaves the register; the object dies when the last wait has ended.
+  // Closes the socket and leaves the register; the object dies when the call into it has returned.
   void close_socket();
 
   EdgeShard& shard_;
@@ -55,8 +50,14 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
 
  private:
   friend class EdgeShard;
-  std::size_t register_index_ = 0;  // where the shard's register holds it
+  friend class Poller;
+  // What was waited for has come: EPOLLIN, EPOLLOUT or both.
+  void on_ready(std::uint32_t events);
+
+  std::uint32_t wanted_ = 0;       // what is waited for
+  std::int16_t batch_index_ = -1;  // where the poller holds it while it is to be served
   bool registered_ = false;
+  std::size_t register_index_ = 0;  // where the shard's register holds it
 };
 
 }  // namespace notifications::edge

@@ -17,7 +17,11 @@ constexpr std::size_t kSampledQueues = 64;
 }  // namespace
 
 EdgeShard::EdgeShard(Shard& shard, EdgeContext& context)
-    : shard_(shard), context_(context), read_buffer_(kReadBuffer), drain_timer_(shard.io()) {
+    : shard_(shard),
+      context_(context),
+      poller_(shard.io()),
+      read_buffer_(kReadBuffer),
+      drain_timer_(shard.io()) {
   shard.on_gap([this](const Position& after, const Position& resumes_at) {
     for (const auto& connection : connections_) connection->on_gap(after, resumes_at);
   });
@@ -27,17 +31,8 @@ EdgeShard::EdgeShard(Shard& shard, EdgeContext& context)
 EdgeShard::~EdgeShard() { abort_all(); }
 
 void EdgeShard::adopt(int fd, bool overloaded) {
-  Socket socket(shard_.io());
-  boost::system::error_code error;
-  socket.assign(boost::asio::ip::tcp::v4(), fd, error);
-  if (error) {
-    ::close(fd);
-    context_.connections.fetch_sub(1);
-    return;
-  }
-  socket.non_blocking(true, error);
   const auto connection = std::make_shared<HttpConnection>(
-      *this, std::move(socket), context_.next_connection_id.fetch_add(1), overloaded);
+      *this, Socket(fd), context_.next_connection_id.fetch_add(1), overloaded);
   add(connection);
   connection->start();
 }

@@ -11,6 +11,7 @@
 #include "core/string_map.h"
 #include "edge/connection.h"
 #include "edge/edge_context.h"
+#include "edge/poller.h"
 #include "edge/recovery.h"
 
 namespace notifications::edge {
@@ -27,6 +28,7 @@ class EdgeShard {
 
   Shard& shard() { return shard_; }
   EdgeContext& context() { return context_; }
+  Poller& poller() { return poller_; }
 
   // Takes over an accepted, non-blocking socket. `overloaded`: the limit is reached, it gets a 503.
   void adopt(int fd, bool overloaded);
@@ -63,6 +65,7 @@ class EdgeShard {
   EdgeContext& context_;
 
   // This shard only.
+  Poller poller_;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::size_t next_sampled_ = 0;  // in connections_
   std::vector<char> read_buffer_;

@@ -95,22 +95,23 @@ class SocketIoConnection final : public Connection,
   void schedule();
   bool receive(std::span<char> bytes);
 
-  // This shard only.
-  websocket::FrameParser parser_;
-  socketio::Session session_;
+  // This shard only. What every delivery touches stands first, in few cache lines.
   SocketWriter writer_;
-  RateLimit rate_;
   std::shared_ptr<Recovery> recovery_;  // with the journal on, else null
-  steady_clock::time_point refresh_at_ = steady_clock::time_point::max();
-  // When a session that cannot be continued is closed.
-  steady_clock::time_point gap_at_ = steady_clock::time_point::max();
-  // When the connection is given up: no write progress, or no answer to our close frame.
-  std::chrono::steady_clock::time_point give_up_at_ = std::chrono::steady_clock::time_point::max();
   State state_ = State::kOpen;
   CloseReason reason_ = CloseReason::kClientGone;
   bool waits_writable_ = false;  // the socket takes no more; on_writable() will come
   bool half_close_ = false;      // end our half once the queue is written
   bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
+
+  websocket::FrameParser parser_;
+  socketio::Session session_;
+  RateLimit rate_;
+  steady_clock::time_point refresh_at_ = steady_clock::time_point::max();
+  // When a session that cannot be continued is closed.
+  steady_clock::time_point gap_at_ = steady_clock::time_point::max();
+  // When the connection is given up: no write progress, or no answer to our close frame.
+  steady_clock::time_point give_up_at_ = steady_clock::time_point::max();
 };
 
 }  // namespace notifications::edge
