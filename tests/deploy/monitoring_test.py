@@ -33,6 +33,13 @@ for _who in (_EDGE_1, _EDGE_2, _SERVER):
         f'notifications_redis_canary_seconds_bucket{{{_who},le="2.5"}}': "0+12x60",
         f'notifications_redis_canary_seconds_bucket{{{_who},le="+Inf"}}': "0+12x60",
         f'notifications_events_invalid_total{{{_who},reason="not_json"}}': "0x60",
+        f'notifications_shard_loop_lag_seconds{{{_who},shard="0"}}': "0.001x60",
+        f'notifications_delivery_seconds_bucket{{{_who},le="0.01"}}': "0+12x60",
+        f'notifications_delivery_seconds_bucket{{{_who},le="2.5"}}': "0+12x60",
+        f'notifications_delivery_seconds_bucket{{{_who},le="+Inf"}}': "0+12x60",
+        f"notifications_journal_lag_seconds{{{_who}}}": "0x60",
+        f"notifications_journal_read_age_seconds{{{_who}}}": "4x60",
+        f"notifications_draining{{{_who}}}": "0x60",
     }
 for _who in (_EDGE_1, _EDGE_2):
     WELL |= {
@@ -40,6 +47,7 @@ for _who in (_EDGE_1, _EDGE_2):
         f"notifications_tcp_refused_total{{{_who}}}": "0x60",
         f'notifications_connects_total{{{_who},front="socketio"}}': "0+60x60",
         f'notifications_connections{{{_who},kind="websocket"}}': "5000x60",
+        f"notifications_connection_limit{{{_who}}}": "20000x60",
         f'notifications_disconnects_total{{{_who},reason="client_closed"}}': "0+60x60",
         f'notifications_disconnects_total{{{_who},reason="ping_timeout"}}': "0+5x60",
         f'notifications_disconnects_total{{{_who},reason="violation_invalid_payload"}}': "0x60",
@@ -65,6 +73,11 @@ TROUBLE = {
     "NotificationsSlowConsumers": {"notifications_slow_evictions_total{" + _EDGE_1: "0+900x60"},
     "NotificationsPublishesFail": {'outcome="unavailable"': "0+10x60"},
     "NotificationsConnectionsRefused": {"notifications_tcp_refused_total{" + _EDGE_2: "0+1x60"},
+    "NotificationsNearConnectionLimit": {"notifications_connection_limit{" + _EDGE_2: "6000x60"},
+    "NotificationsDeliverySlow": {'delivery_seconds_bucket{' + _EDGE_1 + ',le="0.01"': "0x60"},
+    "NotificationsShardBusy": {"notifications_shard_loop_lag_seconds{" + _EDGE_2: "0.6x60"},
+    "NotificationsJournalBehind": {"notifications_journal_lag_seconds{" + _EDGE_1: "25x60"},
+    "NotificationsDrainStuck": {"notifications_draining{" + _EDGE_1: "1x60"},
     "NotificationsReconnectStorm": {"notifications_connects_total{" + _EDGE_1: "0+12000x60"},
     "NotificationsBrowsersVanish": {'reason="ping_timeout"': "0+600x60"},
     "NotificationsProtocolViolations": {'reason="violation_invalid_payload"': "0+120x60"},
@@ -112,6 +125,16 @@ class PrometheusTest(unittest.TestCase):
         for rule in RULES:
             self.assertIn(rule["labels"]["severity"], ("page", "ticket"), rule["alert"])
             self.assertTrue(rule["annotations"]["summary"], rule["alert"])
+
+    def test_the_guide_has_a_section_for_each_alert_and_for_nothing_else(self):
+        guide = (ROOT / "OPERATIONS.md").read_text()
+        sections = re.findall(r"^### (\w+)$", guide.split("\n## Alerts\n")[1], re.MULTILINE)
+        self.assertEqual(sorted(sections), sorted(rule["alert"] for rule in RULES))
+        # Its links within itself lead somewhere.
+        headings = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-")
+                    for heading in re.findall(r"^#+ (.+)$", guide, re.MULTILINE)}
+        for anchor in re.findall(r"\]\(#([^)]+)\)", guide):
+            self.assertIn(anchor, headings)
 
     def test_nothing_fires_while_all_is_well_and_each_alert_fires_for_its_trouble(self):
         self.assertEqual({rule["alert"] for rule in RULES}, set(TROUBLE))
