@@ -160,12 +160,36 @@ Problem take_origins(Settings& settings, std::string_view text) {
   return std::nullopt;
 }
 
+bool is_token(std::string_view text) {
+  return text.size() >= 16 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
+}
+
 Problem take_admin_token(Settings& settings, std::string_view text) {
-  const bool plain =
-      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 127; });
-  if (text.size() < 16 || !plain) return "expected at least 16 printable characters without spaces";
+  if (!is_token(text)) return "expected at least 16 printable characters without spaces";
   settings.admin_token = text;
   return std::nullopt;
+}
+
+Problem take_publish_tokens(Settings& settings, std::string_view text) {
+  settings.publish_tokens.clear();
+  while (true) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    if (!is_token(text.substr(0, comma))) {
+      return "expected tokens of at least 16 printable characters, separated by commas";
+    }
+    settings.publish_tokens.emplace_back(text.substr(0, comma));
+    if (comma == text.size()) return std::nullopt;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+Take file(std::string Settings::*field) {
+  return [field](Settings& settings, std::string_view text) -> Problem {
+    if (text.empty()) return "expected the name of a file";
+    settings.*field = text;
+    return std::nullopt;
+  };
 }
 
 Problem take_log_level(Settings& settings, std::string_view text) {
@@ -208,6 +232,26 @@ std::vector<Flag> flag_table() {
        "HOST:PORT",
        "gRPC [0.0.0.0:50051]",
        address(&S::grpc_listen)},
+      {"grpc_tls_cert",
+       kGrpc,
+       {"GRPC_TLS_CERT"},
+       "FILE",
+       "gRPC's certificate chain, PEM; followed when it changes [plain text]",
+       file(&S::grpc_tls_cert)},
+      {"grpc_tls_key", kGrpc, {"GRPC_TLS_KEY"}, "FILE", "its key, PEM", file(&S::grpc_tls_key)},
+      {"grpc_tls_client_ca",
+       kGrpc,
+       {"GRPC_TLS_CLIENT_CA"},
+       "FILE",
+       "clients must show a certificate of this authority, PEM [none needed]",
+       file(&S::grpc_tls_client_ca)},
+      // Like admin_token better from the environment.
+      {"publish_tokens",
+       kGrpc,
+       {"PUBLISH_TOKENS"},
+       "LIST",
+       "bearer tokens of which Publish needs one [none needed]",
+       take_publish_tokens},
       {"admin_listen",
        kAll,
        {"ADMIN_LISTEN"},
@@ -411,6 +455,12 @@ Problem check_together(Settings& settings) {
   if (settings.journal && settings.delivery == Delivery::kPerRoom) {
     return "--delivery=per_room cannot be had with --journal=on: a position stands for one copy";
   }
+  if (settings.grpc_tls_cert.empty() != settings.grpc_tls_key.empty()) {
+    return "--grpc_tls_cert and --grpc_tls_key go together";
+  }
+  if (!settings.grpc_tls_client_ca.empty() && settings.grpc_tls_cert.empty()) {
+    return "--grpc_tls_client_ca needs --grpc_tls_cert and --grpc_tls_key";
+  }
   // The gRPC front hands everything to gRPC's own threads: one loop, shared with the broker, is
   // enough and saves a hop.
   if (settings.program == Program::kServer) settings.threads = 1;
@@ -537,9 +587,9 @@ Result<Settings, SettingsStop> parse_settings(
     }
     if (const auto problem = flag->take(settings, value)) {
       // Secrets are never shown.
-      const std::string shown = flag->name == "redis_url" || flag->name == "admin_token"
-                                    ? ""
-                                    : ", got " + in_quotes(value);
+      const bool secret = flag->name == "redis_url" || flag->name == "admin_token" ||
+                          flag->name == "publish_tokens";
+      const std::string shown = secret ? "" : ", got " + in_quotes(value);
       return stop("--" + std::string(flag_name) + ": " + *problem + shown);
     }
   }

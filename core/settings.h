@@ -36,6 +36,10 @@ struct Settings {
   Address listen{"0.0.0.0", 3011};
   std::string socket_io_path = "/socket.io";
   Address grpc_listen{"0.0.0.0", 50051};
+  std::string grpc_tls_cert;                // "": plain text
+  std::string grpc_tls_key;                 // with grpc_tls_cert
+  std::string grpc_tls_client_ca;           // "": clients show no certificate
+  std::vector<std::string> publish_tokens;  // none: everybody may publish
   Address admin_listen{"127.0.0.1", 9464};
   std::optional<redis::Url> redis_url;  // nothing: the in-memory broker (gateway only)
   std::string channel = "notifications.v1";

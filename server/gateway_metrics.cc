@@ -40,6 +40,7 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
       publish_invalid(publish_counter(metrics, "invalid")),
       publish_unavailable(publish_counter(metrics, "unavailable")),
       publish_refused(publish_counter(metrics, "refused")),
-      publish_cancelled(publish_counter(metrics, "cancelled")) {}
+      publish_cancelled(publish_counter(metrics, "cancelled")),
+      publish_unauthenticated(publish_counter(metrics, "unauthenticated")) {}
 
 }  // namespace notifications::server

@@ -27,6 +27,7 @@ struct GatewayMetrics {
   Counter& publish_unavailable;
   Counter& publish_refused;
   Counter& publish_cancelled;
+  Counter& publish_unauthenticated;
 };
 
 }  // namespace notifications::server

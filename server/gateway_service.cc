@@ -26,9 +26,12 @@ grpc::Status starting() { return {grpc::StatusCode::UNAVAILABLE, "starting"}; }
 
 }  // namespace
 
-GatewayService::GatewayService(StreamLimits limits, Broker& broker, Replayer* replayer,
-                               const std::vector<Shard*>& shards, Metrics& metrics, Log& log)
-    : metrics_(metrics),
+GatewayService::GatewayService(StreamLimits limits, PublishTokens tokens, Broker& broker,
+                               Replayer* replayer, const std::vector<Shard*>& shards,
+                               Metrics& metrics, Log& log)
+    : tokens_(std::move(tokens)),
+      log_(log),
+      metrics_(metrics),
       publish_shared_{broker, metrics_, active_},
       stream_shared_{limits, replayer, metrics_, log, active_} {
   for (Shard* shard : shards) homes_.push_back(std::make_unique<StreamShard>(*shard));
@@ -38,6 +41,15 @@ grpc::ServerUnaryReactor* GatewayService::Publish(grpc::CallbackServerContext* c
                                                   const grpc::ByteBuffer* request,
                                                   grpc::ByteBuffer* response) {
   if (phase_.load() == Phase::kStarting) return new Refused<grpc::ServerUnaryReactor>(starting());
+  if (const grpc::Status status = tokens_.check(*context); !status.ok()) {
+    metrics_.publish_unauthenticated.add();
+    if (const auto suppressed = unauthenticated_log_.admit()) {
+      log_.warn("publish refused", {{"reason", status.error_message()},
+                                    {"peer", context->peer()},
+                                    {"suppressed", *suppressed}});
+    }
+    return new Refused<grpc::ServerUnaryReactor>(status);
+  }
   return PublishCall::start(*context, *request, *response, publish_shared_);
 }
 

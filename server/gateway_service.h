@@ -13,6 +13,7 @@
 #include "server/active_calls.h"
 #include "server/gateway_metrics.h"
 #include "server/publish_call.h"
+#include "server/publish_tokens.h"
 #include "server/stream_shard.h"
 #include "server/stream_subscriber.h"
 
@@ -31,7 +32,7 @@ class GatewayService final : public RawGatewayService {
  public:
   // All outlive the service; the shards run from start() until no call is left.
   // `replayer` is null with the journal off.
-  GatewayService(StreamLimits limits, Broker& broker, Replayer* replayer,
+  GatewayService(StreamLimits limits, PublishTokens tokens, Broker& broker, Replayer* replayer,
                  const std::vector<Shard*>& shards, Metrics& metrics, Log& log);
 
   grpc::ServerUnaryReactor* Publish(grpc::CallbackServerContext* context,
@@ -55,6 +56,9 @@ class GatewayService final : public RawGatewayService {
   enum class Phase { kStarting, kServing, kDraining };
 
   // Any thread.
+  const PublishTokens tokens_;
+  Log& log_;
+  LogLimit unauthenticated_log_{std::chrono::seconds(1)};
   GatewayMetrics metrics_;
   ActiveCalls active_;
   PublishCall::Shared publish_shared_;

@@ -77,7 +77,8 @@ GrpcServer::GrpcServer(Options options, Broker& broker, Replayer* replayer,
                        const std::vector<Shard*>& shards, Metrics& metrics, Log& log)
     : options_(std::move(options)),
       log_(log),
-      service_(options_.limits, broker, replayer, shards, metrics, log) {}
+      service_(options_.limits, PublishTokens(options_.publish_tokens), broker, replayer, shards,
+               metrics, log) {}
 
 GrpcServer::~GrpcServer() { stop(); }
 
@@ -88,8 +89,10 @@ std::optional<std::string> GrpcServer::open() {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   configure(builder);
+  auto credentials = make_credentials(options_.tls);
+  if (!credentials) return credentials.error().message;
   int port = 0;
-  builder.AddListeningPort(options_.listen.text(), grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options_.listen.text(), *credentials, &port);
   builder.RegisterService(&service_);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || port == 0) {
@@ -97,7 +100,13 @@ std::optional<std::string> GrpcServer::open() {
   }
   announce(false);
   options_.listen.port = static_cast<std::uint16_t>(port);
-  log_.info("listening", {{"listener", "grpc"}, {"address", options_.listen.text()}});
+  const char* security = options_.tls.cert.empty()        ? "none"
+                         : options_.tls.client_ca.empty() ? "tls"
+                                                          : "mtls";
+  log_.info("listening", {{"listener", "grpc"},
+                          {"address", options_.listen.text()},
+                          {"security", security},
+                          {"publish_tokens", options_.publish_tokens.size()}});
   return std::nullopt;
 }
 
@@ -146,6 +155,10 @@ std::unique_ptr<Front> make_grpc_server(Process& process) {
   GrpcServer::Options options;
   options.listen = settings.grpc_listen;
   options.limits = {static_cast<std::size_t>(settings.max_outbound_bytes), settings.write_timeout};
+  options.tls.cert = settings.grpc_tls_cert;
+  options.tls.key = settings.grpc_tls_key;
+  options.tls.client_ca = settings.grpc_tls_client_ca;
+  options.publish_tokens = settings.publish_tokens;
   std::vector<Shard*> shards;
   for (const auto& shard : process.shards()) shards.push_back(shard.get());
   return std::make_unique<GrpcServer>(std::move(options), process.broker(), process.replayer(),

@@ -17,6 +17,7 @@
 #include "core/runtime/shard.h"
 #include "core/settings.h"
 #include "server/gateway_service.h"
+#include "server/tls_credentials.h"
 
 namespace notifications {
 class Process;
@@ -35,6 +36,8 @@ class GrpcServer final : public Front {
   struct Options {
     Address listen;
     StreamLimits limits;
+    TlsFiles tls = {};
+    std::vector<std::string> publish_tokens = {};  // none: everybody may publish
   };
 
   // All references outlive the server.

@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
+#include <optional>
 
 #include "core/settings.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -34,9 +37,34 @@ std::string why_not_connected(const std::shared_ptr<grpc::Channel>& channel) {
   return status.error_message();
 }
 
+using Credentials = std::shared_ptr<grpc::ChannelCredentials>;
+
+// Leaves `text` alone without a file.
+std::optional<Outcome> read_pem(const char* flag, const std::string& file, std::string& text) {
+  if (file.empty()) return std::nullopt;
+  std::ifstream in(file, std::ios::binary);
+  text.assign(std::istreambuf_iterator<char>(in), {});
+  if (in && !text.empty()) return std::nullopt;
+  return Outcome{kFailed, one_line("--" + std::string(flag) + ": cannot read " + file)};
+}
+
+Result<Credentials, Outcome> credentials_of(const TlsOptions& tls) {
+  if (tls.ca.empty()) return grpc::InsecureChannelCredentials();
+  grpc::SslCredentialsOptions options;
+  if (auto problem = read_pem("tls_ca", tls.ca, options.pem_root_certs)) return *problem;
+  if (auto problem = read_pem("tls_cert", tls.cert, options.pem_cert_chain)) return *problem;
+  if (auto problem = read_pem("tls_key", tls.key, options.pem_private_key)) return *problem;
+  return grpc::SslCredentials(options);
+}
+
 }  // namespace
 
+void authorize(grpc::ClientContext& context, const std::string& token) {
+  if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+}
+
 Result<std::shared_ptr<grpc::Channel>, Outcome> connect(const std::string& server,
+                                                        const TlsOptions& tls,
                                                         std::chrono::milliseconds timeout) {
   const std::optional<Address> address = parse_address(server);
   if (!address || address->port == 0)
@@ -51,8 +79,9 @@ Result<std::shared_ptr<grpc::Channel>, Outcome> connect(const std::string& serve
   // Notices a server that is gone without a word, below a stream that is silent.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  auto channel =
-      grpc::CreateCustomChannel(address->text(), grpc::InsecureChannelCredentials(), arguments);
+  const auto credentials = credentials_of(tls);
+  if (!credentials) return credentials.error();
+  auto channel = grpc::CreateCustomChannel(address->text(), *credentials, arguments);
   const auto deadline = std::chrono::system_clock::now() + timeout;
   while (true) {
     const grpc_connectivity_state state = channel->GetState(/*try_to_connect=*/true);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
 #include <chrono>
@@ -12,10 +13,21 @@
 
 namespace notifications::notifyctl {
 
-// Connects to a server (`host:port`). Errors: kBadUsage for an address that is none, kUnreachable
-// with the reason if nothing answers there within `timeout`.
+// PEM files for a server that speaks TLS.
+struct TlsOptions {
+  std::string ca;    // whose certificate the server must show; "": plain text
+  std::string cert;  // our own, with `key`, for a server that asks for one; "" for none
+  std::string key;
+};
+
+// Connects to a server (`host:port`). Errors: kBadUsage for an address that is none, kFailed for a
+// file that cannot be read, kUnreachable with the reason if nothing answers there within `timeout`.
 Result<std::shared_ptr<grpc::Channel>, Outcome> connect(const std::string& server,
+                                                        const TlsOptions& tls,
                                                         std::chrono::milliseconds timeout);
+
+// Adds the bearer token to a call; "" adds nothing.
+void authorize(grpc::ClientContext& context, const std::string& token);
 
 // The word for a status code: "UNAVAILABLE".
 std::string name(grpc::StatusCode code);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "server/notifyctl/arguments.h"
+#include "server/notifyctl/client.h"
 #include "server/notifyctl/exit_code.h"
 #include "server/notifyctl/stop_signal.h"
 
@@ -28,6 +29,8 @@ extern const Command kHealthCommand;
 struct CommonFlags {
   std::string server;
   std::chrono::milliseconds timeout{0};
+  TlsOptions tls;
+  std::string token;  // sent with each publish; "" for none
 };
 std::span<const Flag> common_flags();
 Result<CommonFlags, UsageError> read_common(const Arguments& arguments);

@@ -138,7 +138,7 @@ Outcome run(const Arguments& arguments, StopSignal& stop) {
   auto feed = arguments.has("redis_url")
                   ? redis_feed(arguments.get("redis_url"),
                                arguments.get("channel", "notifications.v1"), common->timeout)
-                  : grpc_feed(common->server, common->timeout);
+                  : grpc_feed(*common);
   if (!feed) return feed.error();
   const Outcome outcome = play(*plan, **feed, stop);
   if (outcome.code != kOk || stop.stopped()) return outcome;

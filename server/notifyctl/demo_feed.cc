@@ -18,8 +18,11 @@ namespace {
 
 class GrpcFeed final : public DemoFeed {
  public:
-  GrpcFeed(const std::shared_ptr<grpc::Channel>& channel, std::chrono::milliseconds timeout)
-      : stub_(v1::NotificationsGateway::NewStub(channel)), timeout_(timeout) {}
+  GrpcFeed(const std::shared_ptr<grpc::Channel>& channel, std::string token,
+           std::chrono::milliseconds timeout)
+      : stub_(v1::NotificationsGateway::NewStub(channel)),
+        token_(std::move(token)),
+        timeout_(timeout) {}
 
   Outcome send(const SceneEvent& event) override {
     v1::PublishRequest request;
@@ -29,6 +32,7 @@ class GrpcFeed final : public DemoFeed {
     request.set_source("demo");
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
+    authorize(context, token_);
     v1::PublishResponse response;
     const Outcome outcome = outcome_of(stub_->Publish(&context, request, &response));
     ++(outcome.code == kOk ? totals_.published : totals_.failed);
@@ -41,6 +45,7 @@ class GrpcFeed final : public DemoFeed {
 
  private:
   const std::unique_ptr<v1::NotificationsGateway::Stub> stub_;
+  const std::string token_;
   const std::chrono::milliseconds timeout_;
   Totals totals_;
   std::string problem_;
@@ -101,10 +106,11 @@ class RedisFeed final : public DemoFeed {
 
 }  // namespace
 
-DemoFeedResult grpc_feed(const std::string& server, std::chrono::milliseconds timeout) {
-  auto channel = connect(server, timeout);
+DemoFeedResult grpc_feed(const CommonFlags& common) {
+  auto channel = connect(common.server, common.tls, common.timeout);
   if (!channel) return channel.error();
-  return std::unique_ptr<DemoFeed>(std::make_unique<GrpcFeed>(*channel, timeout));
+  return std::unique_ptr<DemoFeed>(
+      std::make_unique<GrpcFeed>(*channel, common.token, common.timeout));
 }
 
 DemoFeedResult redis_feed(const std::string& redis_url, const std::string& channel,

@@ -7,6 +7,7 @@
 
 #include "core/result.h"
 #include "publisher-client/scene.h"
+#include "server/notifyctl/commands.h"
 #include "server/notifyctl/exit_code.h"
 
 namespace notifications::notifyctl {
@@ -35,7 +36,7 @@ class DemoFeed {
 using DemoFeedResult = Result<std::unique_ptr<DemoFeed>, Outcome>;
 
 // Publishes through the server's Publish, one event after the other.
-DemoFeedResult grpc_feed(const std::string& server, std::chrono::milliseconds timeout);
+DemoFeedResult grpc_feed(const CommonFlags& common);
 
 // Publishes through the publisher client.
 DemoFeedResult redis_feed(const std::string& redis_url, const std::string& channel,

@@ -20,7 +20,7 @@ constexpr Flag kFlags[] = {
 Outcome run(const Arguments& arguments, StopSignal&) {
   const auto common = read_common(arguments);
   if (!common) return bad_usage(common.error());
-  const auto channel = connect(common->server, common->timeout);
+  const auto channel = connect(common->server, common->tls, common->timeout);
   if (!channel) return channel.error();
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + common->timeout);

@@ -21,6 +21,10 @@ const Command* const kCommands[] = {&kPublishCommand, &kStreamCommand, &kDemoCom
 constexpr Flag kCommonFlags[] = {
     {"server", "HOST:PORT", "the gRPC front [127.0.0.1:50051] (env NOTIFICATIONS_SERVER)"},
     {"timeout", "TIME", "the longest to wait for an answer [10s]"},
+    {"token", "TOKEN", "bearer token for publishing (env NOTIFICATIONS_TOKEN)"},
+    {"tls_ca", "FILE", "speak TLS; the server's certificate must be of this authority, PEM"},
+    {"tls_cert", "FILE", "our certificate, for a server that asks for one, PEM"},
+    {"tls_key", "FILE", "its key, PEM"},
 };
 
 std::string usage(const Command* only) {
@@ -47,11 +51,21 @@ const Command* find_command(std::string_view name) {
   return found == std::end(kCommands) ? nullptr : *found;
 }
 
+// A variable that is set and not empty, or `otherwise`.
+std::string environment(const char* variable, const char* otherwise) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
 // The command is the first word that is neither a flag nor the value of a common one, so that
 // `notifyctl --server a:1 stream` works as well.
 std::size_t command_index(const std::vector<std::string_view>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "--server" || words[i] == "--timeout")
+    const bool takes_value =
+        std::any_of(std::begin(kCommonFlags), std::end(kCommonFlags), [&](const Flag& flag) {
+          return words[i].substr(0, 2) == "--" && words[i].substr(2) == flag.name;
+        });
+    if (takes_value)
       ++i;
     else if (words[i].substr(0, 1) != "-")
       return i;
@@ -88,11 +102,18 @@ Outcome dispatch(std::vector<std::string_view> words) {
 std::span<const Flag> common_flags() { return kCommonFlags; }
 
 Result<CommonFlags, UsageError> read_common(const Arguments& arguments) {
-  const char* environment = std::getenv("NOTIFICATIONS_SERVER");
-  const bool set = environment != nullptr && *environment != '\0';
   const auto timeout = arguments.duration("timeout", std::chrono::seconds(10));
   if (!timeout) return timeout.error();
-  return CommonFlags{arguments.get("server", set ? environment : "127.0.0.1:50051"), *timeout};
+  CommonFlags common;
+  common.server = arguments.get("server", environment("NOTIFICATIONS_SERVER", "127.0.0.1:50051"));
+  common.timeout = *timeout;
+  common.tls = {arguments.get("tls_ca"), arguments.get("tls_cert"), arguments.get("tls_key")};
+  if (common.tls.cert.empty() != common.tls.key.empty())
+    return UsageError{"--tls_cert and --tls_key go together"};
+  if (common.tls.ca.empty() && !common.tls.cert.empty())
+    return UsageError{"--tls_cert needs --tls_ca"};
+  common.token = arguments.get("token", environment("NOTIFICATIONS_TOKEN", ""));
+  return common;
 }
 
 }  // namespace notifications::notifyctl

@@ -86,10 +86,11 @@ Outcome run(const Arguments& arguments, StopSignal&) {
   if (!common) return bad_usage(common.error());
   const auto request = request_of(arguments);
   if (!request) return request.error();
-  const auto channel = connect(common->server, common->timeout);
+  const auto channel = connect(common->server, common->tls, common->timeout);
   if (!channel) return channel.error();
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + common->timeout);
+  authorize(context, common->token);
   v1::PublishResponse response;
   const grpc::Status status =
       v1::NotificationsGateway::NewStub(*channel)->Publish(&context, *request, &response);

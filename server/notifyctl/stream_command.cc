@@ -116,7 +116,7 @@ Outcome run(const Arguments& arguments, StopSignal& stop) {
   const auto count = arguments.count("count", 0);
   if (!count) return bad_usage(count.error());
   if (!arguments.has("room")) return {kBadUsage, "stream needs --room"};
-  const auto channel = connect(common->server, common->timeout);
+  const auto channel = connect(common->server, common->tls, common->timeout);
   if (!channel) return channel.error();
 
   grpc::ClientContext context;

@@ -418,6 +418,40 @@ TEST(Address, WritesIpv6InBrackets) {
   EXPECT_EQ((Address{"127.0.0.1", 80}.text()), "127.0.0.1:80");
 }
 
+TEST(Settings, TakeTheFilesOfGrpcsTls) {
+  const Settings s = accepted({"--grpc_tls_cert=/c.pem", "--grpc_tls_key", "/k.pem"},
+                              {{"GRPC_TLS_CLIENT_CA", "/ca.pem"}, {"GRPC_TLS_KEY", "/other"}});
+  EXPECT_EQ(s.grpc_tls_cert, "/c.pem");
+  EXPECT_EQ(s.grpc_tls_key, "/k.pem");
+  EXPECT_EQ(s.grpc_tls_client_ca, "/ca.pem");
+  EXPECT_EQ(refused({"--grpc_tls_cert=/c.pem"}), "--grpc_tls_cert and --grpc_tls_key go together");
+  EXPECT_EQ(refused({"--grpc_tls_key=/k.pem"}), "--grpc_tls_cert and --grpc_tls_key go together");
+  EXPECT_EQ(refused({"--grpc_tls_client_ca=/ca.pem"}),
+            "--grpc_tls_client_ca needs --grpc_tls_cert and --grpc_tls_key");
+}
+
+TEST(Settings, TakeSecretTokensAndNeverShowThem) {
+  const Settings s = accepted({"--admin_token", "admin-token-0123"},
+                              {{"PUBLISH_TOKENS", "first-token-0123,second-token-4567"}});
+  EXPECT_EQ(s.admin_token, "admin-token-0123");
+  EXPECT_EQ(s.publish_tokens, (std::vector<std::string>{"first-token-0123", "second-token-4567"}));
+  EXPECT_TRUE(accepted({}).publish_tokens.empty());
+  EXPECT_EQ(refused({"--admin_token=too-short"}),
+            "--admin_token: expected at least 16 printable characters without spaces");
+  for (const char* bad : {"too-short", "first-token-0123,", ",first-token-0123",
+                          "first-token-0123, second-token-4567", "first-token-0123,short"}) {
+    EXPECT_EQ(refused({"--publish_tokens", bad}),
+              "--publish_tokens: expected tokens of at least 16 printable characters, separated "
+              "by commas");
+  }
+}
+
+TEST(Settings, OfGrpcAreUnknownToTheEdge) {
+  for (const char* flag : {"--grpc_tls_cert=x", "--publish_tokens=first-token-0123"}) {
+    EXPECT_FALSE(parse(Program::kEdge, {flag})) << flag;
+  }
+}
+
 TEST(Duration, IsANumberWithAUnit) {
   EXPECT_EQ(parse_duration("0s"), 0ms);
   EXPECT_EQ(parse_duration("500ms"), 500ms);
