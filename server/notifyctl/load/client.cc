@@ -60,7 +60,7 @@ std::string Client::upgrade_request(std::string_view host, std::string_view path
          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 }
 
-bool Client::receive(std::string_view bytes, std::string_view room_name, std::string& out,
+bool Client::receive(std::string_view bytes, std::string_view rooms_json, std::string& out,
                      Ear& ear) {
   std::string joined;
   if (!partial_.empty()) {
@@ -69,7 +69,7 @@ bool Client::receive(std::string_view bytes, std::string_view room_name, std::st
     bytes = joined;
   }
   while (!bytes.empty() && why_ == nullptr) {
-    const std::size_t used = take_one(bytes, room_name, out, ear);
+    const std::size_t used = take_one(bytes, rooms_json, out, ear);
     if (used == 0) break;
     bytes.remove_prefix(used);
   }
@@ -81,7 +81,7 @@ bool Client::receive(std::string_view bytes, std::string_view room_name, std::st
 
 // Takes an answer to the upgrade or a frame; returns how many bytes that were, 0 if it is not all
 // there.
-std::size_t Client::take_one(std::string_view bytes, std::string_view room_name, std::string& out,
+std::size_t Client::take_one(std::string_view bytes, std::string_view rooms_json, std::string& out,
                              Ear& ear) {
   if (state_ == State::kUpgrading) {
     const std::size_t end = bytes.find("\r\n\r\n");
@@ -98,13 +98,13 @@ std::size_t Client::take_one(std::string_view bytes, std::string_view room_name,
     append_masked(out, kPong, payload);
   } else if (first != kTextFrame) {
     return fail((first & 0xf) == 0x8 ? "the peer closed the WebSocket" : "an unexpected frame");
-  } else if (!on_message(payload, room_name, out, ear)) {
+  } else if (!on_message(payload, rooms_json, out, ear)) {
     return 0;
   }
   return size.header + payload.size();
 }
 
-bool Client::on_message(std::string_view text, std::string_view room_name, std::string& out,
+bool Client::on_message(std::string_view text, std::string_view rooms_json, std::string& out,
                         Ear& ear) {
   if (starts_with(text, "42[")) {
     if (!live()) return fail("an event before the subscription was confirmed");
@@ -122,8 +122,8 @@ bool Client::on_message(std::string_view text, std::string_view room_name, std::
   }
   if (state_ == State::kConnecting && starts_with(text, "40{")) {
     state_ = State::kSubscribing;
-    std::string packet = R"(420["subscribe",{"rooms":[")";
-    packet.append(room_name).append(R"("]}])");
+    std::string packet = R"(420["subscribe",{"rooms":[)";
+    packet.append(rooms_json).append("]}]");
     append_masked(out, kTextFrame, packet);
     return true;
   }

@@ -47,18 +47,19 @@ class Client {
   // The request that begins the conversation.
   static std::string upgrade_request(std::string_view host, std::string_view path);
 
-  // Takes what the peer sent and appends to `out` what is to be answered. `room_name`: what to
-  // subscribe to. False if the peer said something that it should not have; why() tells.
-  bool receive(std::string_view bytes, std::string_view room_name, std::string& out, Ear& ear);
+  // Takes what the peer sent and appends to `out` what is to be answered. `rooms_json`: what
+  // to subscribe to, the inside of an array. False if the peer said something that it should not
+  // have; why() tells.
+  bool receive(std::string_view bytes, std::string_view rooms_json, std::string& out, Ear& ear);
   const char* why() const { return why_; }
 
   // The number of the last event seen; for whoever verifies.
   std::uint64_t last_sequence = 0;
 
  private:
-  std::size_t take_one(std::string_view bytes, std::string_view room_name, std::string& out,
+  std::size_t take_one(std::string_view bytes, std::string_view rooms_json, std::string& out,
                        Ear& ear);
-  bool on_message(std::string_view text, std::string_view room_name, std::string& out, Ear& ear);
+  bool on_message(std::string_view text, std::string_view rooms_json, std::string& out, Ear& ear);
   bool fail(const char* why) {
     why_ = why;
     return false;

@@ -135,10 +135,10 @@ void Crowd::read(Link& link) {
   const auto size = static_cast<std::size_t>(n);
   bytes_in_ += size;
   out_.clear();
-  // The name is needed once in a client's life.
-  std::string room;
-  if (!link.client.live()) room = options_.room_name(link.client.room());
-  if (!link.client.receive({buffer_.data(), size}, room, out_, *this)) {
+  // They are needed once in a client's life.
+  std::string rooms;
+  if (!link.client.live()) rooms = options_.rooms_json(link.client.room());
+  if (!link.client.receive({buffer_.data(), size}, rooms, out_, *this)) {
     return lose(link, link.client.why());
   }
   if (!out_.empty()) send(link, out_);

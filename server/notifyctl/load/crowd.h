@@ -25,8 +25,9 @@ class Crowd final : private Client::Ear {
     Dialect dialect = Dialect::kSocketIo;
     // Loopback only: clients come from as many of 127.0.0.1, 127.0.0.2, ...
     int source_addresses = 1;
-    // The name of a room, by the number a client was given.
-    std::function<std::string(std::uint32_t)> room_name;
+    // The rooms that a client subscribes to, by the number it was given, as the inside of a JSON
+    // array.
+    std::function<std::string(std::uint32_t)> rooms_json;
   };
   // Called from poll(), for an event of any client.
   using OnEvent = std::function<void(Client& client, std::string_view packet)>;

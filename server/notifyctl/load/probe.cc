@@ -55,19 +55,32 @@ std::string ProbeText::packet(std::uint64_t sequence, std::uint64_t at) const {
   return head_ + payload(sequence, at) + "]";
 }
 
-std::optional<ProbeText::Seen> ProbeText::read(std::string_view packet) const {
-  if (!take(packet, head_) || !take(packet, kSequence)) return std::nullopt;
-  const auto sequence = number(packet.substr(0, kSequenceDigits));
+std::optional<ProbeText::Seen> ProbeText::take_payload(std::string_view& text) const {
+  if (!take(text, kSequence)) return std::nullopt;
+  const auto sequence = number(text.substr(0, kSequenceDigits));
   if (!sequence) return std::nullopt;
-  packet.remove_prefix(kSequenceDigits);
-  if (!take(packet, kAt)) return std::nullopt;
-  const auto at = number(packet.substr(0, kAtDigits));
+  text.remove_prefix(kSequenceDigits);
+  if (!take(text, kAt)) return std::nullopt;
+  const auto at = number(text.substr(0, kAtDigits));
   if (!at) return std::nullopt;
-  packet.remove_prefix(kAtDigits);
-  if (!take(packet, tail_) || packet.empty() || packet.back() != ']') return std::nullopt;
-  const bool positioned = packet.size() > 4 && packet.substr(0, 2) == ",\"";
-  if (packet.size() > 1 && !positioned) return std::nullopt;
+  text.remove_prefix(kAtDigits);
+  if (!take(text, tail_)) return std::nullopt;
   return Seen{*sequence, *at};
+}
+
+std::optional<ProbeText::Seen> ProbeText::read_payload(std::string_view payload) const {
+  const auto seen = take_payload(payload);
+  return payload.empty() ? seen : std::nullopt;
+}
+
+std::optional<ProbeText::Seen> ProbeText::read(std::string_view packet) const {
+  if (!take(packet, head_)) return std::nullopt;
+  const auto seen = take_payload(packet);
+  const bool positioned = packet.size() > 4 && packet.substr(0, 2) == ",\"";
+  if (packet.empty() || packet.back() != ']' || (packet.size() > 1 && !positioned)) {
+    return std::nullopt;
+  }
+  return seen;
 }
 
 }  // namespace notifications::load

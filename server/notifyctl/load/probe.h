@@ -38,10 +38,15 @@ class ProbeText {
   // Reads a packet, with or without a position behind the payload. Nothing if a single byte is not
   // as it was published.
   std::optional<Seen> read(std::string_view packet) const;
+  std::optional<Seen> read_payload(std::string_view payload) const;
 
  private:
+  // Takes a payload from the front of `text`.
+  std::optional<Seen> take_payload(std::string_view& text) const;
+
+  // Constant after construction.
   std::string head_;  // `42["bench",`
-  std::string tail_;  // what follows the time, up to the payload's closing brace
+  std::string tail_;  // what follows the time, to the end of the payload
 };
 
 }  // namespace notifications::load

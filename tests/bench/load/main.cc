@@ -10,11 +10,10 @@
 #include <sched.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
 #include <string>
 
+#include "tests/bench/load/flags.h"
 #include "tests/bench/load/workload.h"
 
 namespace notifications::bench {
@@ -26,44 +25,12 @@ constexpr const char* kUsage =
     "  --redis_port=N   where to publish   --channel=NAME [notifications.v1]\n"
     "  --floor=1        the peer is notifications_floor\n"
     "  --connections=N --rooms=N --payload=BYTES\n"
+    "  --rooms_each=N   further rooms per client, in which nothing happens, make it N\n"
     "  --in_flight=N --bursts=0|1   a burst at a time, or a window that is refilled\n"
     "  --rate=N         events per second, instead\n"
     "  --seconds=T --warmup=T --settle=T   settle: wait before memory is read\n"
     "  --concurrent_connects=N --sources=N   source addresses 127.0.0.1 and following\n"
     "  --cpu=N          run on this core only\n";
-
-class Flags {
- public:
-  Flags(int argc, char** argv) {
-    for (int i = 1; i < argc; ++i) {
-      const std::string word = argv[i];
-      const auto equals = word.find('=');
-      if (word.rfind("--", 0) != 0 || equals == std::string::npos) {
-        std::fputs(kUsage, stderr);
-        std::exit(word == "--help" ? 0 : 2);
-      }
-      values_[word.substr(2, equals - 2)] = word.substr(equals + 1);
-    }
-  }
-  std::string text(const std::string& name, const std::string& otherwise) {
-    const auto node = values_.extract(name);
-    return node.empty() ? otherwise : node.mapped();
-  }
-  double number(const std::string& name, double otherwise) {
-    const std::string value = text(name, "");
-    if (value.empty()) return otherwise;
-    char* end = nullptr;
-    const double parsed = std::strtod(value.c_str(), &end);
-    if (*end != '\0' || parsed < 0 || parsed > 1e9) fail("--" + name + ": bad value " + value);
-    return parsed;
-  }
-  void done() const {
-    if (!values_.empty()) fail("unknown flag --" + values_.begin()->first);
-  }
-
- private:
-  std::map<std::string, std::string> values_;
-};
 
 std::chrono::milliseconds seconds(double value) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(value * 1000));
@@ -74,6 +41,15 @@ void pin(int cpu) {
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
   if (::sched_setaffinity(0, sizeof set, &set) != 0) fail("cannot run on that core");
+}
+
+// The room in which events happen, and others beside it.
+std::string rooms_json(std::uint32_t room, std::uint32_t count, bool one_room) {
+  std::string out = "\"" + room_name(room, one_room) + "\"";
+  for (std::uint32_t i = 1; i < count; ++i) {
+    out += ",\"run:" + std::to_string(room) + "-" + std::to_string(i) + "\"";
+  }
+  return out;
 }
 
 void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outcome* run) {
@@ -97,7 +73,7 @@ void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outc
 }
 
 int run(int argc, char** argv) {
-  Flags flags(argc, argv);
+  Flags flags(argc, argv, kUsage);
   Plan plan;
   plan.connections = static_cast<std::uint32_t>(flags.number("connections", plan.connections));
   plan.rooms = static_cast<std::uint32_t>(flags.number("rooms", plan.rooms));
@@ -117,6 +93,7 @@ int run(int argc, char** argv) {
   load::Crowd::Options options;
   options.port = static_cast<std::uint16_t>(flags.number("port", 0));
   options.source_addresses = static_cast<int>(flags.number("sources", 4));
+  const auto rooms_each = static_cast<std::uint32_t>(flags.number("rooms_each", 1));
   const int cpu = static_cast<int>(flags.number("cpu", -1));
   flags.done();
   if (options.port == 0 || plan.rooms == 0 || plan.connections == 0 || plan.in_flight == 0) {
@@ -126,7 +103,7 @@ int run(int argc, char** argv) {
 
   const bool one_room = plan.rooms == 1;
   options.dialect = floor ? load::Dialect::kFrames : load::Dialect::kSocketIo;
-  options.room_name = [one_room](std::uint32_t room) { return room_name(room, one_room); };
+  options.rooms_json = [=](std::uint32_t room) { return rooms_json(room, rooms_each, one_room); };
   const load::ProbeText text(plan.payload);
   // The floor's first connection is the one that tells it what to send.
   std::unique_ptr<Feed> feed;

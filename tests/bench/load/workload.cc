@@ -3,10 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 
 #include "server/notifyctl/load/process_usage.h"
+#include "tests/bench/load/flags.h"
 
 namespace notifications::bench {
 namespace {
@@ -24,11 +23,6 @@ double seconds_between(steady_clock::time_point from, steady_clock::time_point t
 double own_cpu() { return load::process_usage(::getpid())->cpu_seconds; }
 
 }  // namespace
-
-void fail(const std::string& what) {
-  std::fprintf(stderr, "notifications_load: %s\n", what.c_str());
-  std::exit(1);
-}
 
 Workload::Workload(const Plan& plan, load::Crowd& crowd, const load::ProbeText& text)
     : plan_(plan), crowd_(crowd), text_(text), sent_(plan.rooms, load::ProbeText::kFirst - 1) {

@@ -84,7 +84,4 @@ class Workload {
   load::LatencyHistogram latency_;
 };
 
-// Says what is wrong and ends the program with code 1.
-[[noreturn]] void fail(const std::string& what);
-
 }  // namespace notifications::bench
