@@ -67,11 +67,14 @@ void EdgeFront::drain(std::chrono::milliseconds period, std::function<void()> do
 
 void EdgeFront::stop() {
   if (!started_ || std::exchange(stopped_, true)) return;
+  // What waited on closed sockets is told so in a later turn, and holds their connections until
+  // then: they must be gone before we are. Posted from the shard's own thread, the end stands
+  // behind it.
   const auto run_on = [](Shard& shard, auto work) {
     std::promise<void> finished;
     shard.post([&] {
       work();
-      finished.set_value();
+      shard.post([&] { finished.set_value(); });
     });
     finished.get_future().wait();
   };

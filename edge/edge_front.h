@@ -28,6 +28,9 @@ class EdgeFront final : public Front {
   void drain(std::chrono::milliseconds period, std::function<void()> done) override;
   void stop() override;
 
+  // Where it listens, with the port the system chose. Requires: open() succeeded.
+  const Address& address() const { return listener_.address(); }
+
  private:
   void assign(int fd, bool overloaded);
 

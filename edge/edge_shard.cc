@@ -40,9 +40,13 @@ void EdgeShard::adopt(int fd, bool overloaded) {
 void EdgeShard::add(std::shared_ptr<Connection> connection) {
   connection->register_index_ = connections_.size();
   connection->registered_ = true;
-  if (draining_) due_.insert(due_.begin(), Due{shard_.now(), connection});
-  connections_.push_back(std::move(connection));
-  if (draining_) drain_some();
+  connections_.push_back(connection);
+  if (!draining_) return;
+  // Not within this call: the connection is only about to start, and has its say first.
+  shard_.post([weak = std::weak_ptr<Connection>(connection)] {
+    const auto late = weak.lock();
+    if (late != nullptr && late->registered_) late->drain();
+  });
 }
 
 void EdgeShard::remove(Connection& connection) {
@@ -106,7 +110,7 @@ void EdgeShard::drain_some() {
   while (!due_.empty() && due_.back().when <= now) {
     const auto connection = due_.back().connection.lock();
     due_.pop_back();
-    if (connection != nullptr) connection->drain();
+    if (connection != nullptr && connection->registered_) connection->drain();
   }
   if (due_.empty()) return;
   drain_timer_.expires_at(due_.back().when);

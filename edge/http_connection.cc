@@ -89,7 +89,7 @@ HttpConnection::~HttpConnection() {
 void HttpConnection::start() {
   begin_request();
   expect_progress(overloaded_ ? kLingerTimeout : kRequestTimeout);
-  wait_readable();
+  read_more();
 }
 
 void HttpConnection::begin_request() {
@@ -119,16 +119,23 @@ void HttpConnection::on_timer(std::chrono::steady_clock::time_point) {
   refuse(408, "Request Timeout");
 }
 
+// A second wait would read on for a client that is to be held back.
+void HttpConnection::read_more() {
+  if (std::exchange(reading_, true)) return;
+  wait_readable();
+}
+
 void HttpConnection::on_readable() {
+  reading_ = false;
   const std::span<char> buffer = shard_.read_buffer();
   const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
   if (n == 0) return close_socket();
   if (n < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return wait_readable();
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return read_more();
     return close_socket();
   }
   std::span<char> bytes = buffer.first(static_cast<std::size_t>(n));
-  if (lingering_) return wait_readable();
+  if (lingering_) return read_more();
   if (!unparsed_.empty()) {
     unparsed_.append(bytes.data(), bytes.size());
     std::string whole = std::exchange(unparsed_, {});
@@ -136,7 +143,7 @@ void HttpConnection::on_readable() {
   } else if (!parse(bytes)) {
     return;
   }
-  if (socket_.is_open()) wait_readable();
+  if (socket_.is_open()) read_more();
 }
 
 // True if the connection goes on as HTTP. While an answer is being written, further requests wait
@@ -284,8 +291,9 @@ void HttpConnection::become_websocket(std::string response, std::span<char> rest
 void HttpConnection::take_leave(const std::shared_ptr<Connection>& successor) {
   shard_.context().connections.fetch_add(1, std::memory_order_relaxed);  // ours goes with us
   shard_.shard().timers().cancel(*this);
-  shard_.remove(*this);
+  // In this order: a draining shard must not find itself empty in between.
   shard_.add(successor);
+  shard_.remove(*this);
 }
 
 // An event stream, or its refusal. Never a 5xx: after one a browser's EventSource gives up for
@@ -369,7 +377,7 @@ void HttpConnection::on_writable() {
   if (!socket_.is_open() || writing_ || lingering_) return;
   expect_progress(kKeepAliveTimeout);
   std::string whole = std::exchange(unparsed_, {});
-  if (parse(whole) && socket_.is_open()) wait_readable();
+  if (parse(whole) && socket_.is_open()) read_more();
 }
 
 // Says that nothing more comes, and waits a moment for the client to close first: closing with

@@ -49,6 +49,7 @@ class HttpConnection final : public Connection {
   void write(std::string bytes);
   void flush();
   void finish();
+  void read_more();
 
   // This shard only.
   std::unique_ptr<Parser> parser_;
@@ -57,6 +58,7 @@ class HttpConnection final : public Connection {
   bool overloaded_;
   bool close_after_write_ = false;
   bool writing_ = false;    // waits for the socket to take more
+  bool reading_ = false;    // waits for the client to send more
   bool lingering_ = false;  // answered for good; reads until the client closes
 };
 

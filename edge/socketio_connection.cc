@@ -125,7 +125,11 @@ bool SocketIoConnection::admit_message() {
 
 bool SocketIoConnection::on_text(std::string_view message) {
   if (state_ != State::kOpen) return true;
-  if (admit_message()) session_.on_text(message, shard_.shard().now());
+  if (!admit_message()) return true;
+  const auto deadline = session_.next_deadline();
+  session_.on_text(message, shard_.shard().now());
+  // A pong may bring the next ping nearer than the timeout that was waited for.
+  if (state_ == State::kOpen && session_.next_deadline() < deadline) schedule();
   return true;
 }
 
