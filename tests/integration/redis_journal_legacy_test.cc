@@ -1,5 +1,6 @@
 // Publishers that only PUBLISH, and gateways that make what they publish resumable.
 
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +13,15 @@ namespace {
 class RedisJournalLegacy : public RedisJournalTest {
  protected:
   void SetUp() override { serve(); }
+  // Cuts the subscribed connection of one node.
+  void deafen(const std::string& instance) {
+    std::istringstream clients(server_->command({"CLIENT", "LIST", "TYPE", "pubsub"}).text);
+    for (std::string line; std::getline(clients, line);) {
+      if (line.find(" name=" + instance + " ") == line.npos) continue;
+      const std::string id = line.substr(3, line.find(' ') - 3);
+      EXPECT_EQ(server_->command({"CLIENT", "KILL", "ID", id}).integer, 1);
+    }
+  }
   static std::int64_t outcome(JournalNode& node, const std::string& label) {
     for (const auto& [name, value] :
          node.metrics().by_label("notifications_journal_legacy_total")) {
@@ -115,6 +125,40 @@ TEST_F(RedisJournalLegacy, ANewHolderAppendsWhatItHeardWhileAnotherHeldTheLease)
   EXPECT_EQ(consumer.told(), numbers(1, 20));
 }
 
+TEST_F(RedisJournalLegacy, NothingIsLostOrLateWhenTheHolderIsDeafForAMoment) {
+  const auto holder = start();
+  ASSERT_TRUE(eventually(
+      [&] { return holder->metrics().total("notifications_journal_legacy_holder") == 1; }));
+  const auto other = start();
+  Consumer consumer(*other, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  int n = 0;
+  for (int i = 0; i < 20; ++i) publish_plainly(++n);
+  ASSERT_TRUE(consumer.await(n));
+  deafen("test:1");
+  for (int i = 0; i < 20; ++i) publish_plainly(++n);
+  ASSERT_TRUE(eventually([&] {
+    return server_->command({"PUBSUB", "NUMSUB", kChannel}).elements.back().integer == 2;
+  }));
+  for (int i = 0; i < 20; ++i) publish_plainly(++n);
+  ASSERT_TRUE(consumer.await(n));
+  EXPECT_EQ(consumer.told(), numbers(1, n));
+  EXPECT_EQ(stream_length(), n);
+}
+
+TEST_F(RedisJournalLegacy, NothingIsLostThoughAHolderHearsNothing) {
+  const auto node = start();
+  // Somebody who holds the lease for ever and appends nothing.
+  server_->command({"SET", kLease, "somebody"});
+  ASSERT_TRUE(eventually(
+      [&] { return node->metrics().total("notifications_journal_legacy_holder") == 0; }));
+  Consumer consumer(*node, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  for (int n = 1; n <= 20; ++n) publish_plainly(n);
+  ASSERT_TRUE(consumer.await(20));
+  EXPECT_EQ(consumer.told(), numbers(1, 20));
+}
+
 TEST_F(RedisJournalLegacy, NothingHeardIsLostOrDoubledWhileCommandConnectionsAreKilled) {
   const auto node = start();
   Consumer consumer(*node, "");
@@ -143,6 +187,27 @@ TEST_F(RedisJournalLegacy, AnAppendThatIsRefusedForAWhileIsTriedAgain) {
   server_->command({"CONFIG", "SET", "maxmemory", "0"});
   ASSERT_TRUE(consumer.await(3));
   EXPECT_EQ(consumer.told(), numbers(1, 3));
+}
+
+TEST_F(RedisJournalLegacy, AProcessThatStoodStillTooLongLeavesWhatItHeardToOthers) {
+  journal_.idempotency_window = 1s;  // half of it is too long
+  const auto stopped = start();
+  const auto other = start();
+  Consumer consumer(*stopped, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  stopped->call([&] {
+    for (int n = 1; n <= 20; ++n) publish_plainly(n);
+    EXPECT_TRUE(eventually([&] { return stream_length() == 20; }));
+    std::this_thread::sleep_for(1200ms);  // until the ids are forgotten
+  });
+  ASSERT_TRUE(consumer.await(20));
+  ASSERT_TRUE(eventually([&] { return stopped->broker().status().reconnects > 0; }));
+  ASSERT_TRUE(stopped->becomes_ready());
+  other->stop();
+  publish_plainly(21);
+  ASSERT_TRUE(consumer.await(21));
+  EXPECT_EQ(consumer.told(), numbers(1, 21));
+  EXPECT_EQ(stream_length(), 21);
 }
 
 TEST_F(RedisJournalLegacy, SwitchedOffNothingIsAppended) {
