@@ -32,6 +32,14 @@ GatewayMetrics::GatewayMetrics(Metrics& metrics)
       slow_evictions(metrics.counter("notifications_slow_evictions_total",
                                      "Consumers closed because they read too slowly.",
                                      {{"front", "grpc"}})),
+      dropped(metrics.counter(
+          "notifications_deliveries_dropped_total",
+          "What waited for a consumer when it was closed because it read too slowly.",
+          {{"front", "grpc"}})),
+      queue_bytes(
+          metrics.histogram("notifications_outbound_queue_bytes",
+                            "Bytes that wait for a consumer, of some consumers each second.",
+                            {0, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216})),
       messages_written(metrics.counter("notifications_grpc_messages_written_total",
                                        "Stream messages taken by the transport.")),
       bytes_written(metrics.counter("notifications_sent_bytes_total", "Bytes written to clients.",

@@ -19,6 +19,8 @@ struct GatewayMetrics {
   Counter& streams_refused;  // bad requests, and any while draining
   std::array<Counter*, kStreamEnds> streams_ended;
   Counter& slow_evictions;
+  Counter& dropped;  // events that waited for a slow consumer when its stream was ended
+  Histogram& queue_bytes;
   Counter& messages_written;  // taken by the transport
   Counter& bytes_written;     // their sum, without gRPC's own framing
   // Publish calls, by outcome.

@@ -34,7 +34,8 @@ GatewayService::GatewayService(StreamLimits limits, PublishTokens tokens, Broker
       metrics_(metrics),
       publish_shared_{broker, metrics_, active_},
       stream_shared_{limits, replayer, metrics_, log, active_} {
-  for (Shard* shard : shards) homes_.push_back(std::make_unique<StreamShard>(*shard));
+  for (Shard* shard : shards)
+    homes_.push_back(std::make_unique<StreamShard>(*shard, metrics_.queue_bytes));
 }
 
 grpc::ServerUnaryReactor* GatewayService::Publish(grpc::CallbackServerContext* context,

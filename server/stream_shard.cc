@@ -2,6 +2,7 @@
 
 #include <grpcpp/support/slice.h>
 
+#include <algorithm>
 #include <cassert>
 
 #include "server/stream_frame.h"
@@ -9,6 +10,10 @@
 
 namespace notifications::server {
 namespace {
+
+// Buckets of streams whose queues are looked at in a second, in turn: what it costs does not grow
+// with the streams.
+constexpr std::size_t kSampledBuckets = 64;
 
 // A slice over the publication's encoded bytes that keeps the publication alive.
 StreamFramePtr make_frame(const PublicationPtr& publication, WireFormat format) {
@@ -32,11 +37,23 @@ StreamFramePtr make_frame(const std::string& bytes) {
       StreamFrame{grpc::ByteBuffer(&slice, 1), bytes.size()});
 }
 
-StreamShard::StreamShard(Shard& shard) : shard_(shard) {
+StreamShard::StreamShard(Shard& shard, Histogram& queue_bytes)
+    : shard_(shard), queue_bytes_(queue_bytes) {
+  shard.every_second([this] { sample_queues(); });
   shard.on_gap([this](const Position& after, const Position& resumes_at) {
     const StreamFramePtr gap = make_frame(encode_gap_response(after.text(), resumes_at.text()));
     for (StreamSubscriber* stream : streams_) stream->on_gap(gap);
   });
+}
+
+void StreamShard::sample_queues() {
+  const std::size_t buckets = streams_.bucket_count();
+  for (std::size_t i = 0; i < std::min(buckets, kSampledBuckets); ++i) {
+    const std::size_t bucket = next_sampled_++ % buckets;
+    for (auto stream = streams_.begin(bucket); stream != streams_.end(bucket); ++stream) {
+      queue_bytes_.observe(static_cast<double>((*stream)->queued_bytes()));
+    }
+  }
 }
 
 void StreamShard::add(StreamSubscriber& stream) { streams_.insert(&stream); }

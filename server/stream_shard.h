@@ -31,7 +31,7 @@ using StreamFramePtr = std::shared_ptr<const StreamFrame>;
 class StreamShard {
  public:
   // Before the shard runs.
-  explicit StreamShard(Shard& shard);
+  StreamShard(Shard& shard, Histogram& queue_bytes);
   StreamShard(const StreamShard&) = delete;
   StreamShard& operator=(const StreamShard&) = delete;
 
@@ -49,11 +49,16 @@ class StreamShard {
   const StreamFramePtr& frame(const PublicationPtr& publication, WireFormat format);
 
  private:
+  void sample_queues();
+
+  // Constant after construction.
   Shard& shard_;
+  Histogram& queue_bytes_;
 
   // This shard only.
   std::unordered_set<StreamSubscriber*> streams_;
   bool draining_ = false;
+  std::size_t next_sampled_ = 0;  // a bucket of streams_
   PublicationPtr current_;
   std::array<StreamFramePtr, 2> frames_;  // of current_: JSON, Value
   std::minstd_rand random_{std::random_device{}()};

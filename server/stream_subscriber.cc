@@ -30,9 +30,13 @@ StreamSubscriber::StreamSubscriber(grpc::CallbackServerContext& context, StreamP
       plan_(std::make_shared<const StreamPlan>(std::move(plan))),
       home_(home),
       shared_(shared),
-      token_(shared.active) {
+      token_(shared.active),
+      id_(shared.next_id.fetch_add(1)) {
   shared_.metrics.streams_opened.add();
   shared_.metrics.streams.add(1);
+  if (shared_.log.enabled(LogLevel::kDebug)) {
+    shared_.log.debug("stream opened", {{"stream", id_}, {"peer", context_.peer()}});
+  }
 }
 
 StreamSubscriber::~StreamSubscriber() { shared_.metrics.streams.add(-1); }
@@ -176,6 +180,11 @@ void StreamSubscriber::flush() {
   if (!writing_ && !finished_at_ && !queue_.empty()) write_front();
 }
 
+std::size_t StreamSubscriber::queued_bytes() {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() ? 0 : queue_.front()->size + waiting_bytes_;
+}
+
 void StreamSubscriber::drain_at(Clock::time_point when) {
   {
     const std::lock_guard lock(mutex_);
@@ -244,15 +253,18 @@ void StreamSubscriber::end_now(StreamEnd end) {
   ending_ = end;
   finished_at_ = Clock::now();
   // The front may be in gRPC's hands.
+  if (is_slow(end) && !queue_.empty()) shared_.metrics.dropped.add(queue_.size() - 1);
   if (queue_.size() > 1) queue_.resize(1);
   waiting_bytes_ = 0;
   if (!writing_) queue_.clear();
   shared_.metrics.ended(end).add();
   if (is_slow(end)) {
     shared_.metrics.slow_evictions.add();
-    shared_.log.info("stream ended", {{"reason", name(end)}, {"peer", context_.peer()}});
+    shared_.log.info("stream ended",
+                     {{"stream", id_}, {"reason", name(end)}, {"peer", context_.peer()}});
   } else if (shared_.log.enabled(LogLevel::kDebug)) {
-    shared_.log.debug("stream ended", {{"reason", name(end)}, {"peer", context_.peer()}});
+    shared_.log.debug("stream ended",
+                      {{"stream", id_}, {"reason", name(end)}, {"peer", context_.peer()}});
   }
   Finish(status_of(end));
 }

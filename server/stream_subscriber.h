@@ -3,8 +3,10 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -57,6 +59,7 @@ class StreamSubscriber final : public Subscriber,
     GatewayMetrics& metrics;
     Log& log;
     ActiveCalls& active;
+    std::atomic<std::uint64_t> next_id = 1;
   };
 
   // Opens a stream for an accepted request: joins its rooms on the shard, then sends `opened`.
@@ -70,6 +73,8 @@ class StreamSubscriber final : public Subscriber,
 
   // Ends the stream at `when`, after all that is queued by then. Thread: shard.
   void drain_at(std::chrono::steady_clock::time_point when);
+  // What waits for the client to read it.
+  std::size_t queued_bytes();
 
   // Events were missed, by everybody. Thread: shard.
   void on_gap(const StreamFramePtr& gap);
@@ -108,6 +113,7 @@ class StreamSubscriber final : public Subscriber,
   StreamShard& home_;
   Shared& shared_;
   const ActiveCalls::Token token_;
+  const std::uint64_t id_;  // unique in the process; in every log line about the stream
 
   // This shard only.
   std::optional<Clock::time_point> wake_at_;

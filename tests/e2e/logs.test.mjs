@@ -55,6 +55,24 @@ describe('the log', { timeout: 60000 }, () => {
     }
   });
 
+  it('shows streams, too', async () => {
+    const server = await startServer(redis, { log_level: 'debug' });
+    const grpc = new GrpcClient(server.grpcAddress);
+    const lines = (msg) => server.log.filter((line) => line.msg === msg);
+    try {
+      const [one] = await Promise.all([grpc.stream('graph'), grpc.stream('graph')]);
+      one.cancel();
+      await until('one has ended', () => lines('stream ended').length === 1);
+      const opened = lines('stream opened').map(({ stream }) => stream);
+      assert.equal(new Set(opened).size, 2);
+      assert.ok(opened.includes(lines('stream ended')[0].stream));
+      assert.equal(lines('stream ended')[0].reason, 'client_left');
+    } finally {
+      grpc.close();
+      await server.stop();
+    }
+  });
+
   it('says little about what repeats, and how much that was', async () => {
     const edge = await startEdge(redis);
     try {
