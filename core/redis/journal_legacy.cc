@@ -17,6 +17,10 @@ constexpr std::size_t kMaxSeen = 65536;
 // After an append was refused.
 constexpr std::chrono::seconds kRetryPause{1};
 
+// Only the holder gives the lease up.
+constexpr const char* kGiveUp =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end";
+
 JournalLegacy::Options with_unique_instance(JournalLegacy::Options options) {
   options.instance += ":" + new_random_id(6);
   return options;
@@ -121,14 +125,27 @@ void JournalLegacy::on_up() {
   renew();
 }
 
+void JournalLegacy::on_hearing() {
+  hearing_ = true;
+  renew();
+}
+
+void JournalLegacy::on_deaf() {
+  if (!std::exchange(hearing_, false)) return;
+  lease_until_ = {};
+  holder_.set(0);
+  rest_until_ = Clock::now() + options_.lease_time / 2;
+  if (commands_.up()) commands_.send({"EVAL", kGiveUp, "1", options_.lease, options_.instance}, {});
+}
+
 void JournalLegacy::renew() {
-  if (!commands_.up()) return;
+  if (!commands_.up() || !hearing_ || Clock::now() < rest_until_) return;
   const std::string time = std::to_string(options_.lease_time.count());
   const auto asked_at = Clock::now();
   commands_.send({"SET", options_.lease, options_.instance, "NX", "PX", time}, {});
   commands_.send({"GET", options_.lease}, [this, asked_at, time](const Reply& reply) {
     if (stopped_ || reply.failed()) return;
-    const bool mine = reply.text == options_.instance;
+    const bool mine = hearing_ && reply.text == options_.instance;
     holder_.set(mine ? 1 : 0);
     lease_until_ = mine ? asked_at + options_.lease_time : Clock::time_point();
     if (!mine) return;
@@ -176,9 +193,12 @@ void JournalLegacy::check_fresh(Clock::time_point now) {
 }
 
 void JournalLegacy::append_ready(Clock::time_point now) {
-  if (now >= lease_until_ || now < pause_until_ || !commands_.up()) return;
+  if (now < pause_until_ || !commands_.up()) return;
+  const bool holder = now < lease_until_;
   while (!ready_.empty()) {
     const auto held = ready_.begin();
+    // What no holder has appended for so long, none of them heard.
+    if (!holder && held->heard_at + 2 * options_.lease_time > now) return;
     held->where = Where::kSent;
     sent_.splice(sent_.end(), ready_, held);
     callbacks_.append(

@@ -24,7 +24,8 @@ namespace notifications::redis {
 //
 // A lease says which process appends; it only saves the others the work. Every process holds what
 // it heard and has not yet seen in the stream, for 30 s: one that gets the lease appends what it
-// holds, so that nothing is lost as long as one process heard it.
+// holds, so that nothing is lost as long as one process heard it. One that was deaf for a moment
+// gives the lease up to whoever was not, or what it missed would wait behind what came later.
 //
 // Envelopes of journaling publishers are heard, too. They are known by their text when they come by
 // in the stream, before or after, and cost no parsing.
@@ -61,6 +62,10 @@ class JournalLegacy {
   void stop();
   // `commands` is ready.
   void on_up();
+  // The channel is heard from now on.
+  void on_hearing();
+  // The channel is not heard any more.
+  void on_deaf();
   // An envelope came over the channel.
   void heard(std::string_view text);
   // An envelope came by in the stream.
@@ -117,6 +122,8 @@ class JournalLegacy {
   std::deque<Seen> seen_by_age_;
   Clock::time_point lease_until_;
   Clock::time_point pause_until_;
+  Clock::time_point rest_until_;  // others may take the lease first
+  bool hearing_ = false;
   Clock::time_point last_tick_;
   boost::asio::steady_timer tick_timer_;
   boost::asio::steady_timer work_timer_;

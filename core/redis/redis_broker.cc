@@ -288,6 +288,7 @@ void RedisBroker::Core::on_subscriber_up() {
 
 void RedisBroker::Core::on_subscribed() {
   subscribed_ = true;
+  if (legacy_ != nullptr) legacy_->on_hearing();
   set_status(connected(), canary_.flowing());
   probe_soon();
 }
@@ -296,6 +297,7 @@ void RedisBroker::Core::on_subscriber_down(std::string_view why) {
   subscriber_.asked_at.reset();
   end_batch();
   subscribed_ = false;
+  if (legacy_ != nullptr) legacy_->on_deaf();
   if (!options_.journal) canary_.lost();
   fail(why);
 }
