@@ -42,24 +42,25 @@ Result<Arguments, UsageError> Arguments::parse(std::span<const Flag> flags,
     if (word.substr(0, 2) != "--" || word == "--")
       return UsageError{"unexpected argument " + shown(word) + "; see --help"};
     const std::size_t equals = std::min(word.find('='), word.size());
-    const std::string_view name = word.substr(2, equals - 2);
+    std::string name(word.substr(2, equals - 2));
+    // As people know it from elsewhere: --resume-file.
+    std::replace(name.begin(), name.end(), '-', '_');
     const auto flag =
         std::find_if(flags.begin(), flags.end(), [&](const Flag& f) { return f.name == name; });
     if (flag == flags.end())
-      return UsageError{"unknown flag " + shown("--" + std::string(name)) + "; see --help"};
+      return UsageError{"unknown flag " + shown(word.substr(0, equals)) + "; see --help"};
     std::string_view value;
     if (flag->value.empty()) {
-      if (equals != word.size()) return UsageError{"--" + std::string(name) + " takes no value"};
+      if (equals != word.size()) return UsageError{"--" + name + " takes no value"};
     } else if (equals != word.size()) {
       value = word.substr(equals + 1);
     } else if (i + 1 < words.size()) {
       value = words[++i];
     } else {
-      return UsageError{"--" + std::string(name) + " needs a value: " + std::string(flag->value)};
+      return UsageError{"--" + name + " needs a value: " + std::string(flag->value)};
     }
-    std::vector<std::string>& values = arguments.values_[std::string(name)];
-    if (!values.empty() && !flag->repeated)
-      return UsageError{"--" + std::string(name) + " is given twice"};
+    std::vector<std::string>& values = arguments.values_[name];
+    if (!values.empty() && !flag->repeated) return UsageError{"--" + name + " is given twice"};
     values.emplace_back(value);
   }
   return arguments;
