@@ -4,13 +4,14 @@
 //   test:publish-…  runs to its end with code 0, and a subscriber hears what it published
 //   test:stream-…   runs on; events are published until it prints one
 //   test:…          runs to its end with code 0
+// One whose name holds -journal- runs against programs with the journal on, that journal nothing by
+// themselves: what it publishes has a position.
 // sh blocks run in bash, js in node, python in Debian's python3, cpp is compiled and linked with the
 // installed publisher library. The default ports in a block are replaced by those of the programs.
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { envelopeText } from './support/envelopes.mjs';
 import { GrpcClient } from './support/grpc.mjs';
 import { Process, run } from './support/processes.mjs';
 import { BIN, ROOT, startEdge, startServer, stopAll } from './support/programs.mjs';
@@ -45,32 +46,38 @@ const readme = join(ROOT, 'README.md');
 const blocks = existsSync(readme) ? markedBlocks(readFileSync(readme, 'utf8')) : [];
 
 describe('README.md', { timeout: 300000 }, () => {
-  let redis, edge, server, grpc, stream, browser;
+  const fleets = {};  // by whether the journal is on
   const folder = join(ROOT, 'build/readme');  // below the root: node finds node_modules from there
   before(async () => {
     if (!blocks.length) return;
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
-    redis = await RedisServer.start();
-    [edge, server] = await Promise.all([startEdge(redis), startServer(redis)]);
-    grpc = new GrpcClient(server.grpcAddress);
-    stream = await grpc.stream('*');
-    browser = await SocketIoClient.connect(edge.url);
+    await Promise.all([false, true].map(async (journal) => { fleets[journal] = await startFleet(journal); }));
+  });
+  after(() => Promise.all(Object.values(fleets).map(stopFleet)));
+
+  async function startFleet(journal) {
+    const redis = await RedisServer.start();
+    const flags = journal ? { journal: 'on', journal_legacy: 'off' } : {};
+    const [edge, server] = await Promise.all([startEdge(redis, flags), startServer(redis, flags)]);
+    const grpc = new GrpcClient(server.grpcAddress);
+    const browser = await SocketIoClient.connect(edge.url);
     await browser.subscribe('graph', 'threads');
-  });
-  after(async () => {
-    grpc?.close();
-    browser?.close();
+    return { redis, edge, server, grpc, browser, journal, stream: await grpc.stream('*') };
+  }
+  async function stopFleet({ redis, edge, server, grpc, browser }) {
+    grpc.close();
+    browser.close();
     await stopAll(edge, server);
-    await redis?.stop();
-  });
+    await redis.stop();
+  }
 
   it('has marked blocks', { skip: !existsSync(readme) && 'there is no README.md yet' }, () => {
     assert.ok(blocks.length > 0, 'no block of README.md is marked <!-- test:NAME -->');
   });
 
   // The text with the default ports replaced by the real ones.
-  const localised = (text) => text
+  const localised = (text, { edge, server, redis }) => text
     .replace(/\b(127\.0\.0\.1|localhost):3011\b/g, `127.0.0.1:${edge.port}`)
     .replace(/\b(127\.0\.0\.1|localhost):50051\b/g, server.grpcAddress)
     .replace(/\b(127\.0\.0\.1|localhost):6379\b/g, `127.0.0.1:${redis.port}`)
@@ -78,12 +85,12 @@ describe('README.md', { timeout: 300000 }, () => {
     .replace(/\bnew Redis\(\)/g, `new Redis(${redis.port})`)
     .replace(/\bredis\.Redis\(\)/g, `redis.Redis(port=${redis.port})`);
 
-  async function commandOf({ name, language, text }) {
+  async function commandOf({ name, language, text }, fleet) {
     const kind = LANGUAGES[language];
     const file = join(folder, `${name}.${kind}`);
-    writeFileSync(file, `${localised(text)}\n`);
+    writeFileSync(file, `${localised(text, fleet)}\n`);
     // A stream is one command that does not end: it takes the place of the shell, to be stopped.
-    if (kind === 'sh' && name.startsWith('stream-')) return ['/bin/bash', ['-c', `exec ${localised(text)}`]];
+    if (kind === 'sh' && name.startsWith('stream-')) return ['/bin/bash', ['-c', `exec ${localised(text, fleet)}`]];
     if (kind === 'sh') return ['/bin/bash', ['-euo', 'pipefail', file]];
     if (kind === 'mjs') return [process.execPath, [file]];
     if (kind === 'py') return ['/usr/bin/python3', [file]];
@@ -106,29 +113,34 @@ describe('README.md', { timeout: 300000 }, () => {
     return program;
   }
 
-  const environment = () => ({
-    PATH: `${BIN}:${process.env.PATH}`, NOTIFICATIONS_SERVER: server.grpcAddress, REDIS_URL: redis.url, NOTIFICATIONS_REDIS_URL: redis.url,
+  const environment = ({ server, redis }) => ({
+    PATH: `${BIN}:${process.env.PATH}`, HOME: folder,
+    NOTIFICATIONS_SERVER: server.grpcAddress, REDIS_URL: redis.url, NOTIFICATIONS_REDIS_URL: redis.url,
   });
-  const publishSome = () => Promise.all([['graph'], ['threads'], ['thread:42'], ['thread:7']].map(
-    (rooms) => redis.client().publish('notifications.v1', envelopeText(rooms, 'readme_event', '{"n":1}'))));
+  const publishSome = ({ grpc }) => Promise.all([['graph'], ['threads'], ['thread:42'], ['thread:7']].map(
+    (rooms) => grpc.publish({ event: 'readme_event', rooms, payload_json: '{"n":1}' })));
 
   for (const block of blocks) {
     it(`${block.name} works as it stands`, async () => {
-      const heard = stream.inbox.items.length;
-      const [file, args] = await commandOf(block);
-      const program = new Process(file, args, { cwd: ROOT, env: environment() });
+      const fleet = fleets[block.name.includes('-journal-')];
+      const { inbox } = fleet.stream;
+      const heard = inbox.items.length;
+      const [file, args] = await commandOf(block, fleet);
+      const program = new Process(file, args, { cwd: ROOT, env: environment(fleet) });
       const said = () => `${program.stdout.items.join('\n')}\n${program.stderr.items.join('\n')}`;
       try {
         if (block.name.startsWith('stream-')) {
           await until(() => `it prints an event; it says\n${said()}`, async () => {
             assert.ok(program.running, `it ended: ${said()}`);
-            await publishSome();
+            await publishSome(fleet);
             return said().includes('readme_event');
           }, { deadline: 20000, every: 200 });
         } else {
           const { code } = await program.ended(60000);
           assert.equal(code, 0, said());
-          if (block.name.startsWith('publish-')) await stream.inbox.count('an event is heard', heard + 1);
+          if (!block.name.startsWith('publish-')) return;
+          await inbox.count('an event is heard', heard + 1);
+          assert.equal(inbox.items[heard].position !== '', fleet.journal, `its position: ${inbox.items[heard].position}`);
         }
       } finally {
         await program.stop();
