@@ -24,6 +24,7 @@ extern const Command kPublishCommand;
 extern const Command kStreamCommand;
 extern const Command kDemoCommand;
 extern const Command kHealthCommand;
+extern const Command kBenchCommand;
 
 // What every command takes.
 struct CommonFlags {

@@ -16,7 +16,7 @@ namespace notifications::notifyctl {
 namespace {
 
 const Command* const kCommands[] = {&kPublishCommand, &kStreamCommand, &kDemoCommand,
-                                    &kHealthCommand};
+                                    &kHealthCommand, &kBenchCommand};
 
 constexpr Flag kCommonFlags[] = {
     {"server", "HOST:PORT", "the gRPC front [127.0.0.1:50051] (env NOTIFICATIONS_SERVER)"},

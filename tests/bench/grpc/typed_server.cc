@@ -121,7 +121,7 @@ int run(const std::string& url) {
   sigaddset(&stop, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop, nullptr);
 
-  Log log({LogLevel::kWarn, LogFormat::kText});
+  Log log(LogLevel::kWarn, LogFormat::kText);
   Metrics metrics;
   redis::RedisBroker::Options options;
   const auto parsed = redis::parse_url(url);
