@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace notifications::server {
@@ -28,7 +29,7 @@ class PublishTokens {
   bool admits(std::string_view authorization) const;
 
  private:
-  const std::vector<std::string> tokens_;
+  const std::vector<std::string> tokens_ = {};  // clang wants the initializer
 };
 
 }  // namespace notifications::server
