@@ -40,6 +40,10 @@ test-sanitizers: deps ## what `make test` does not run under the sanitizers
 test-long: deps ## the contract's waits at full length
 	@scripts/test.py --group long
 
+.PHONY: torture
+torture: deps build ## faults for DURATION seconds (60): nothing may be lost; SEED=, BROKEN=gate|append|sessions
+	@DURATION=$(DURATION) SEED=$(SEED) BROKEN=$(BROKEN) node tests/torture/run.mjs
+
 .PHONY: fuzz
 fuzz: deps ## every fuzzer for SECONDS (300)
 	@scripts/test.py --only fuzz --fuzz-seconds $(SECONDS)
