@@ -134,6 +134,7 @@ class RecoverySession : public testing::Test {
   }
   ~RecoverySession() override {
     turn();
+    shard_.io().stop();  // nobody turns the loop while the broker stops
     broker_->stop();
   }
   // What the window holds; nothing, so that resumes read the journal.
