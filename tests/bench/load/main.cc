@@ -27,6 +27,7 @@ constexpr const char* kUsage =
     "  --connections=N --rooms=N --payload=BYTES\n"
     "  --rooms_each=N   further rooms per client, in which nothing happens, make it N\n"
     "  --in_flight=N --bursts=0|1   a burst at a time, or a window that is refilled\n"
+    "  --nap_us=N       pause before each look at the sockets\n"
     "  --rate=N         events per second, instead\n"
     "  --seconds=T --warmup=T --settle=T   settle: wait before memory is read\n"
     "  --concurrent_connects=N --sources=N   source addresses 127.0.0.1 and following\n"
@@ -85,6 +86,7 @@ int run(int argc, char** argv) {
   plan.warmup = seconds(flags.number("warmup", 0.3));
   plan.concurrent_connects =
       static_cast<std::uint32_t>(flags.number("concurrent_connects", plan.concurrent_connects));
+  plan.nap = std::chrono::microseconds(static_cast<std::int64_t>(flags.number("nap_us", 0)));
   plan.pid = static_cast<int>(flags.number("pid", 0));
   const bool floor = flags.number("floor", 0) != 0;
   const auto redis_port = static_cast<std::uint16_t>(flags.number("redis_port", 0));

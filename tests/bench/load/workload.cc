@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "server/notifyctl/load/process_usage.h"
 #include "tests/bench/load/flags.h"
@@ -131,6 +132,7 @@ void Workload::pump(Feed& feed, milliseconds duration) {
   paced_ = 0;
   while (now < until || received_ < expected_) {
     if (now < until) publish_more(feed, now);
+    if (plan_.nap.count() > 0) std::this_thread::sleep_for(plan_.nap);
     turn(milliseconds(plan_.events_per_second > 0 ? 1 : 100));
     now = steady_clock::now();
     if (received_ != moved) {

@@ -25,6 +25,9 @@ struct Plan {
   std::chrono::milliseconds warmup{300};
   std::chrono::milliseconds duration{2000};
   std::uint32_t concurrent_connects = 128;
+  // A pause before each look at the sockets. A reader that sleeps between any two deliveries has to
+  // be woken for each by the peer, at the peer's cost, which no client on another machine asks for.
+  std::chrono::microseconds nap{0};
   int pid = 0;  // of the peer, for its CPU time and memory; 0: unknown
 };
 

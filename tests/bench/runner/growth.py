@@ -25,7 +25,7 @@ def by_connections(seconds: float) -> dict:
         one = edge_load({"connections": connections, "seconds": seconds})
         points["one room"].append((connections, us_per_delivery(one)))
         each = edge_load({"connections": connections, "rooms": connections, "in_flight": 500,
-                          "bursts": 0, "seconds": seconds, "settle": 1})
+                          "bursts": 0, "nap_us": 200, "seconds": seconds, "settle": 1})
         points["a room each"].append((connections, us_per_delivery(each)))
         points["kB"].append((connections, kb_per_connection(each)))
         points["connects"].append((connections, connects_per_second(each)))
@@ -37,7 +37,8 @@ def by_rooms(seconds: float) -> list:
     points = []
     for rooms_each in (1, 10, 100):
         result = edge_load({"connections": 1000, "rooms": 1000, "rooms_each": rooms_each,
-                            "in_flight": 200, "bursts": 0, "seconds": seconds})
+                            "in_flight": 500, "bursts": 0, "nap_us": 200,
+                            "seconds": seconds})
         points.append((1000 * rooms_each, us_per_delivery(result)))
     return points
 

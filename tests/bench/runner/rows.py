@@ -59,7 +59,7 @@ ROWS = [
         us_per_delivery, {**FAN_OUT, "in_flight": 64}, WEB,
         Target("<= 0.05 x F1's floor", ("F1", "floor"), 0.05)),
     Row("S", "10,000 connections in 10,000 rooms, saturated", "us/event",
-        us_per_delivery, {**CROWD, "in_flight": 1000, "bursts": 0}, WEB,
+        us_per_delivery, {**CROWD, "in_flight": 1000, "bursts": 0, "nap_us": 200}, WEB,
         Target("<= 0.22 x Node", ("S", "node"), 0.22)),
     Row("L", "1,000 connections, payloads of 16 KiB", "us/delivery",
         us_per_delivery, {**FAN_OUT, "payload": 16384}, WEB,
