@@ -19,7 +19,7 @@ test_packages=(
   redis-server redis-tools
   python3 python3-socketio python3-aiohttp python3-websockets python3-redis
   python3-grpcio python3-protobuf python3-yaml
-  shellcheck chromium
+  shellcheck chromium curl
   haproxy docker-compose prometheus python3-jsonschema
 )
 
