@@ -49,9 +49,12 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 	@scripts/test.py --only fuzz --fuzz-seconds $(SECONDS)
 
 .PHONY: bench
-bench: deps build ## the benchmarks, a table; QUICK=1: in two minutes
-	@[ -x tests/bench/run.py ] || { echo 'make bench: there is no tests/bench/run.py yet' >&2; exit 1; }
-	@/usr/bin/python3 tests/bench/run.py $(if $(QUICK),--quick)
+bench: deps build ## the benchmarks; ARGS=--quick: in two minutes
+	@tests/bench/run.py $(ARGS)
+
+.PHONY: torture
+torture: deps build ## everything fails, nothing may be lost: DURATION seconds (60), SEED
+	@node tests/torture/run.mjs
 
 .PHONY: lint
 lint: deps ## format, clang-tidy, includes, shell, Python, proto
