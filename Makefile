@@ -52,10 +52,6 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 bench: deps build ## the benchmarks; ARGS=--quick: in two minutes
 	@tests/bench/run.py $(ARGS)
 
-.PHONY: torture
-torture: deps build ## everything fails, nothing may be lost: DURATION seconds (60), SEED
-	@node tests/torture/run.mjs
-
 .PHONY: lint
 lint: deps ## format, clang-tidy, includes, shell, Python, proto
 	@scripts/lint.sh all

@@ -62,7 +62,6 @@ def suites() -> list[Suite]:
         NodeSuite("e2e", RELEASE, 1200, targets=PROGRAMS, folder="tests/e2e"),
         NodeSuite("torture", RELEASE, 600, targets=PROGRAMS, folder="tests/torture"),
         NodeSuite("stack", RELEASE, 600, targets=["all"], folder="tests/e2e/stack"),
-        NodeSuite("torture", RELEASE, 900, targets=PROGRAMS, folder="tests/torture"),
         GtestSuite("asan-unit", ASAN, 600, program="unit_tests"),
         GtestSuite("asan-unit-server", ASAN, 600, program="unit_server_tests"),
         GtestSuite("asan-contract", ASAN, 900, program="contract_tests"),
