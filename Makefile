@@ -49,8 +49,8 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 	@scripts/test.py --only fuzz --fuzz-seconds $(SECONDS)
 
 .PHONY: bench
-bench: deps build ## the benchmarks; ARGS=--quick: in two minutes
-	@tests/bench/run.py $(ARGS)
+bench: deps build ## the benchmarks, a table; QUICK=1: in two minutes
+	@/usr/bin/python3 tests/bench/run.py $(if $(QUICK),--quick)
 
 .PHONY: lint
 lint: deps ## format, clang-tidy, includes, shell, Python, proto
