@@ -114,7 +114,8 @@ void JournalLegacy::tick() {
   last_tick_ = now;
   renew();
   work();
-  tick_timer_.expires_after(options_.lease_time / 3);
+  const Clock::duration interval = options_.lease_time / 3;
+  tick_timer_.expires_after(rest_until_ > now ? std::min(interval, rest_until_ - now) : interval);
   tick_timer_.async_wait([this](boost::system::error_code error) {
     if (!error && !stopped_) tick();
   });
@@ -123,18 +124,21 @@ void JournalLegacy::tick() {
 void JournalLegacy::on_up() {
   pause_until_ = {};
   renew();
+  work();
 }
 
+// Until the others have appended what they alone heard, it is in no hurry.
 void JournalLegacy::on_hearing() {
+  if (std::exchange(was_deaf_, false)) rest_until_ = Clock::now() + 2 * options_.patience;
   hearing_ = true;
-  renew();
+  tick();
 }
 
 void JournalLegacy::on_deaf() {
   if (!std::exchange(hearing_, false)) return;
+  was_deaf_ = true;
   lease_until_ = {};
   holder_.set(0);
-  rest_until_ = Clock::now() + options_.lease_time / 2;
   if (commands_.up()) commands_.send({"EVAL", kGiveUp, "1", options_.lease, options_.instance}, {});
 }
 
@@ -158,13 +162,24 @@ void JournalLegacy::renew() {
 // ---- appending
 
 void JournalLegacy::arm() {
-  if (fresh_.empty() || std::exchange(armed_, true)) return;
-  work_timer_.expires_at(fresh_.front().heard_at + options_.wait);
+  auto next = Clock::time_point::max();
+  if (!fresh_.empty()) next = fresh_.front().heard_at + options_.wait;
+  if (!ready_.empty() && commands_.up()) {
+    next = std::min(next, std::max(due(ready_.front()), pause_until_));
+  }
+  if (next >= armed_for_) return;
+  armed_for_ = next;
+  work_timer_.expires_at(next);
   work_timer_.async_wait([this](boost::system::error_code error) {
     if (error || stopped_) return;
-    armed_ = false;
+    armed_for_ = Clock::time_point::max();
     work();
   });
+}
+
+// When it is appended by one that does not hold the lease.
+JournalLegacy::Clock::time_point JournalLegacy::due(const Held& held) const {
+  return held.heard_at + options_.wait + options_.patience;
 }
 
 void JournalLegacy::work() {
@@ -197,8 +212,7 @@ void JournalLegacy::append_ready(Clock::time_point now) {
   const bool holder = now < lease_until_;
   while (!ready_.empty()) {
     const auto held = ready_.begin();
-    // What no holder has appended for so long, none of them heard.
-    if (!holder && held->heard_at + 2 * options_.lease_time > now) return;
+    if (!holder && due(*held) > now) return;
     held->where = Where::kSent;
     sent_.splice(sent_.end(), ready_, held);
     callbacks_.append(

@@ -23,9 +23,10 @@ namespace notifications::redis {
 // script, which appends each id once whoever tries.
 //
 // A lease says which process appends; it only saves the others the work. Every process holds what
-// it heard and has not yet seen in the stream, for 30 s: one that gets the lease appends what it
-// holds, so that nothing is lost as long as one process heard it. One that was deaf for a moment
-// gives the lease up to whoever was not, or what it missed would wait behind what came later.
+// it heard and has not yet seen in the stream, and appends it itself a moment later than a holder
+// would: so nothing is lost as long as one process heard it, whatever befalls the holder. One that
+// was deaf gives the lease up to whoever was not, or what it missed would stand behind what came
+// later.
 //
 // Envelopes of journaling publishers are heard, too. They are known by their text when they come by
 // in the stream, before or after, and cost no parsing.
@@ -38,7 +39,9 @@ class JournalLegacy {
     // How long it is waited for an envelope to come by in the stream.
     std::chrono::milliseconds wait{100};
     std::chrono::milliseconds lease_time{3000};
-    std::chrono::milliseconds keep{30'000};
+    // How much later than the holder others append.
+    std::chrono::milliseconds patience{1000};
+    std::chrono::milliseconds keep{30'000};  // while nothing can be appended
     // After this long a standstill of the process, ids may be forgotten that it heard long ago.
     std::chrono::milliseconds standstill{150'000};
     std::size_t max_bytes = 64 * 1024 * 1024;  // of envelopes held
@@ -96,6 +99,7 @@ class JournalLegacy {
   void work();
   void check_fresh(Clock::time_point now);
   void append_ready(Clock::time_point now);
+  Clock::time_point due(const Held& held) const;
   void on_appended(Digest digest, const Reply& reply);
   void drop_old(Clock::time_point now);
   void erase(List::iterator held);
@@ -124,10 +128,11 @@ class JournalLegacy {
   Clock::time_point pause_until_;
   Clock::time_point rest_until_;  // others may take the lease first
   bool hearing_ = false;
+  bool was_deaf_ = false;  // since it heard for the last time
   Clock::time_point last_tick_;
   boost::asio::steady_timer tick_timer_;
   boost::asio::steady_timer work_timer_;
-  bool armed_ = false;
+  Clock::time_point armed_for_ = Clock::time_point::max();
   bool stopped_ = false;
   LogLimit drop_log_{std::chrono::seconds(10)};
 };

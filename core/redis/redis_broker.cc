@@ -354,6 +354,7 @@ void RedisBroker::Core::begin_legacy() {
   options.instance = options_.instance;
   options.wait = options_.legacy_wait;
   options.lease_time = options_.legacy_lease;
+  options.patience = options_.legacy_lease / 3;
   options.standstill = options_.journal->idempotency_window / 2;
   JournalLegacy::Callbacks callbacks;
   callbacks.append = [this](std::string_view id, std::string_view ts, std::string_view text,

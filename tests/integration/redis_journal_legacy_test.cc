@@ -110,21 +110,6 @@ TEST_F(RedisJournalLegacy, NothingIsLostWhenTheHolderOfTheLeaseEnds) {
   EXPECT_EQ(stream_length(), n);
 }
 
-TEST_F(RedisJournalLegacy, ANewHolderAppendsWhatItHeardWhileAnotherHeldTheLease) {
-  const auto node = start();
-  // A holder that has died.
-  server_->command({"SET", kLease, "somebody", "PX", "1500"});
-  ASSERT_TRUE(eventually(
-      [&] { return node->metrics().total("notifications_journal_legacy_holder") == 0; }));
-  Consumer consumer(*node, "");
-  ASSERT_TRUE(consumer.becomes_live());
-  for (int n = 1; n <= 20; ++n) publish_plainly(n);
-  ASSERT_TRUE(eventually([&] { return server_->command({"PTTL", kLease}).integer < 1000; }));
-  EXPECT_EQ(stream_length(), 0);
-  ASSERT_TRUE(consumer.await(20));
-  EXPECT_EQ(consumer.told(), numbers(1, 20));
-}
-
 TEST_F(RedisJournalLegacy, NothingIsLostOrLateWhenTheHolderIsDeafForAMoment) {
   const auto holder = start();
   ASSERT_TRUE(eventually(
