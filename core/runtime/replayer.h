@@ -90,6 +90,7 @@ class Replayer {
   Journal& journal_;
   const ReplayWindow& window_;
   const Shard* const local_;
+  const bool without_gate_;  // by a test
   Counter& from_window_;
   Counter& from_journal_;
   Counter& gaps_;
