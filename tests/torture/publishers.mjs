@@ -1,10 +1,12 @@
 // Publishers of every kind. Each numbers its events per room and sends one after the other; what was
 // acknowledged and what stayed unknown is written down.
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GrpcClient } from '../e2e/support/grpc.mjs';
-import { ROOT } from '../e2e/support/programs.mjs';
+import { ROOT, programPath } from '../e2e/support/programs.mjs';
 
 const KEYS_EACH = 1e8;
 
@@ -130,10 +132,36 @@ export class GrpcPublisher extends Publisher {
       }
     });
   }
+}
 
-  stop() {
-    super.stop();
+// publisher-client, in a process of its own: it queues, pipelines and asks again by itself.
+export class ClientPublisher extends Publisher {
+  name = 'client';
+
+  constructor(published, index, { redisUrl, options, ...rest }) {
+    super(published, index, rest);
+    Object.assign(this, { redisUrl, options });
   }
+
+  async run() {
+    const child = this.child = spawn(programPath('torture-publisher'), [this.redisUrl, String(this.options.retention)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    child.stdin.on('error', () => {});
+    const over = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
+    createInterface({ input: child.stdout }).on('line', (line) => this.#told(line));
+    await super.run();
+    child.stdin.end();
+    await over;
+    if (this.problem) throw this.problem;
+  }
+
+  #told(line) {
+    const [key, outcome, position] = line.split(' ');
+    if (outcome === 'delivered') this.published.acknowledged.set(Number(key), position);
+    else if (outcome === 'unknown') this.published.unknown.add(Number(key));
+    else this.problem = new Error(`publisher-client: ${line}`);
+  }
+
+  publish({ key, rooms, payload }) { this.child.stdin.write(`${key} ${rooms.join(',')} ${payload}\n`); }
 }
 
 // Knows of no journal: a plain PUBLISH. What nobody's fault touched must be journaled all the same.

@@ -6,7 +6,7 @@ import { check } from './checker.mjs';
 import { Crowd } from './consumers.mjs';
 import { Fleet } from './fleet.mjs';
 import { Proxy } from './proxy.mjs';
-import { CarelessPublisher, GrpcPublisher, LegacyPublisher, Published, ScriptPublisher } from './publishers.mjs';
+import { CarelessPublisher, ClientPublisher, GrpcPublisher, LegacyPublisher, Published, ScriptPublisher } from './publishers.mjs';
 import { Truth } from './truth.mjs';
 
 const CHANNEL = 'notifications.v1';
@@ -16,7 +16,7 @@ export const DEFAULTS = {
   seconds: 60,
   seed: Math.floor(Math.random() * 2 ** 31),
   sizes: { socketio: 300, sse: 50, grpc: 50 },
-  perSecond: 60,       // events, of all publishers together
+  perSecond: 70,       // events, of all publishers together
   retention: 20000,    // ms; some consumers stay away for longer
   sessionTtl: 30000,
   harm: true,          // whether anything but the consumers misbehaves
@@ -78,7 +78,7 @@ class Run {
   #publish() {
     const published = this.published = new Published();
     const { redis } = this.fleet;
-    const common = { rooms: ROOMS, random: this.random, perSecond: this.perSecond / 6, channel: CHANNEL, options: { retention: this.retention } };
+    const common = { rooms: ROOMS, random: this.random, perSecond: this.perSecond / 7, channel: CHANNEL, options: { retention: this.retention } };
     const client = () => redis.client({ maxRetriesPerRequest: 0, enableOfflineQueue: false });
     const Script = this.broken === 'append' ? CarelessPublisher : ScriptPublisher;
     const address = `127.0.0.1:${this.proxy.ports.server}`;
@@ -87,6 +87,7 @@ class Run {
       (i) => new Script(published, i, { ...common, redis: client() }),
       (i) => new GrpcPublisher(published, i, { ...common, address }),
       (i) => new GrpcPublisher(published, i, { ...common, address }),
+      (i) => new ClientPublisher(published, i, { ...common, redisUrl: redis.url }),
       (i) => new LegacyPublisher(published, i, { ...common, redis: client() }),
       (i) => new LegacyPublisher(published, i, { ...common, redis: client() }),
     ];
@@ -200,7 +201,7 @@ class Run {
     await this.truth.finish();
     const wanted = new Map(this.crowd.consumers.map((consumer) => [consumer, this.truth.of(consumer.rooms).at(-1)]));
     const caughtUp = ([consumer, last]) => last === undefined || this.truth.indexOfKey.get(consumer.keys.at(-1)) >= last;
-    await this.#until('everybody has caught up', () => [...wanted].every(caughtUp), 15000).catch((error) => this.say(error.message));
+    await this.#until('everybody has caught up', () => [...wanted].every(caughtUp), this.broken ? 4000 : 15000).catch((error) => this.say(error.message));
   }
 
   #judge(worstLag) {
