@@ -60,7 +60,7 @@ def suites() -> list[Suite]:
                       command=[PYTHON, "tests/deploy/run"]),
         NodeSuite("conformance", RELEASE, 900, targets=PROGRAMS, folder="tests/conformance"),
         NodeSuite("e2e", RELEASE, 1200, targets=PROGRAMS, folder="tests/e2e"),
-        NodeSuite("torture", RELEASE, 600, targets=[*PROGRAMS, "torture-publisher"],
+        NodeSuite("torture", RELEASE, 600, "long", targets=[*PROGRAMS, "torture-publisher"],
                   folder="tests/torture"),
         NodeSuite("stack", RELEASE, 600, targets=["all"], folder="tests/e2e/stack"),
         GtestSuite("asan-unit", ASAN, 600, program="unit_tests"),
