@@ -4,7 +4,7 @@ import json
 import pathlib
 
 from . import chart, peers
-from .rows import connects_per_second, kb_per_connection, us_per_delivery
+from .rows import kb_per_connection, us_per_delivery
 
 PLOTS = pathlib.Path(__file__).resolve().parents[1] / "plots"
 
@@ -28,7 +28,8 @@ def by_connections(seconds: float) -> dict:
                           "bursts": 0, "nap_us": 200, "seconds": seconds, "settle": 1})
         points["a room each"].append((connections, us_per_delivery(each)))
         points["kB"].append((connections, kb_per_connection(each)))
-        points["connects"].append((connections, connects_per_second(each)))
+        points["connects"].append(
+            (connections, each["connect_peer_cpu_seconds"] / connections * 1e6))
     return points
 
 
@@ -105,7 +106,7 @@ def run(seconds: float, out: pathlib.Path) -> None:
     draw("connections", "Cost of a delivery by connections", "connections", "server CPU, us",
          {name: crowd[name] for name in ("one room", "a room each")})
     draw("memory", "Memory of an idle connection", "connections", "RSS, kB", {"kB": crowd["kB"]})
-    draw("connects", "A crowd that connects at once", "connections", "connects per second",
+    draw("connects", "Cost of a connect by size of the crowd", "connections", "server CPU, us",
          {"connects": crowd["connects"]})
     draw("rooms", "Cost of an event by rooms in the process", "rooms", "server CPU, us",
          {"event": by_rooms(seconds)})
