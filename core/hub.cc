@@ -5,6 +5,16 @@
 #include <utility>
 
 namespace notifications {
+namespace {
+
+// Subscribers are met in an order that no processor guesses. What a delivery touches stands behind
+// the Subscriber part, in three cache lines.
+void prefetch(const Subscriber* subscriber) {
+  const char* const at = reinterpret_cast<const char*>(subscriber);
+  for (int line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line, 1);
+}
+
+}  // namespace
 
 Hub::Hub(ShardId shard, RoomInterest& interest) : shard_(shard), interest_(interest) {}
 
@@ -121,8 +131,10 @@ std::size_t Hub::rooms_of(const Subscriber& subscriber) const {
 std::size_t Hub::deliver_to(const HubRoom* room, const PublicationPtr& publication) {
   if (room == nullptr) return 0;
   std::size_t count = 0;
-  for (const HubRoom::Entry& entry : room->entries) {
-    Subscriber& subscriber = *entry.subscriber;
+  const std::size_t size = room->entries.size();
+  for (std::size_t i = 0; i < size; ++i) {
+    if (i + 1 < size) prefetch(room->entries[i + 1].subscriber);
+    Subscriber& subscriber = *room->entries[i].subscriber;
     const std::uint64_t number =
         subscriber.delivery_ == Delivery::kOnce ? publication_number_ : entry_number_;
     if (subscriber.last_delivered_ == number) continue;

@@ -38,7 +38,7 @@ class OutboundQueue {
   // Bytes of this connection alone: an ack, a ping, a close frame.
   void push(std::string frame) { push(SharedBytes(std::move(frame))); }
 
-  bool empty() const { return first_ == entries_.size(); }
+  bool empty() const { return bytes_ == 0; }
   std::size_t size() const { return entries_.size() - first_; }
   // Bytes not yet written.
   std::size_t bytes() const { return bytes_; }
@@ -68,13 +68,13 @@ class OutboundQueue {
   void add(std::string_view frame);
   void compact();
 
+  std::size_t bytes_ = 0;          // no entry is empty, so 0 means that there is none
+  std::size_t written_ = 0;        // bytes of entries_[first_] that are written
+  std::uint32_t first_ = 0;        // entries before it are written
+  std::uint32_t first_owner_ = 0;  // owners before it are let go
   absl::InlinedVector<Entry, 1> entries_;
   // Of the entries from first_ on, in their order; each of one or more in a row.
   absl::InlinedVector<std::shared_ptr<const void>, 1> owners_;
-  std::uint32_t first_ = 0;        // entries before it are written
-  std::uint32_t first_owner_ = 0;  // owners before it are let go
-  std::size_t written_ = 0;        // bytes of entries_[first_] that are written
-  std::size_t bytes_ = 0;
 };
 
 }  // namespace notifications

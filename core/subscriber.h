@@ -11,7 +11,7 @@ class Hub;
 struct HubRoom;
 
 // How often a publication goes to a subscriber that watches several of its rooms.
-enum class Delivery {
+enum class Delivery : std::uint8_t {
   kOnce,     // once, whatever number of its rooms match
   kPerRoom,  // once for each entry of the publication's rooms that matches, in their order
 };
@@ -38,10 +38,10 @@ class Subscriber {
     std::uint32_t index;
   };
 
-  // The hub's own notes; this shard only.
-  std::vector<Membership> memberships_;
+  // The hub's own notes; this shard only. What every delivery reads stands first.
   std::uint64_t last_delivered_ = 0;  // the hub's number of what was delivered last
   const Delivery delivery_;
+  std::vector<Membership> memberships_;
 };
 
 }  // namespace notifications

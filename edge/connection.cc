@@ -9,7 +9,7 @@
 namespace notifications::edge {
 
 Connection::Connection(EdgeShard& shard, Socket socket, std::uint64_t id)
-    : shard_(shard), socket_(std::move(socket)), id_(id) {
+    : id_(id), shard_(shard), socket_(std::move(socket)) {
   shard_.poller().adopt(*this);
 }
 

@@ -44,8 +44,6 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
   // Closes the socket and leaves the register; the object dies when the call into it has returned.
   void close_socket();
 
-  EdgeShard& shard_;
-  Socket socket_;
   const std::uint64_t id_;
 
  private:
@@ -58,6 +56,11 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
   std::int16_t batch_index_ = -1;  // where the poller holds it while it is to be served
   bool registered_ = false;
   std::size_t register_index_ = 0;  // where the shard's register holds it
+
+ protected:
+  // Last, beside what deliveries touch in the classes that derive from this one.
+  EdgeShard& shard_;
+  Socket socket_;
 };
 
 }  // namespace notifications::edge

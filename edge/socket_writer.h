@@ -49,10 +49,10 @@ class SocketWriter {
  private:
   bool has_room_for(std::size_t bytes, std::size_t limit, int fd);
 
-  OutboundQueue queue_;
-  std::size_t written_ = 0;
   bool blocked_ = false;  // the socket took no more the last time
   bool broken_ = false;
+  std::size_t written_ = 0;
+  OutboundQueue queue_;
 };
 
 }  // namespace notifications::edge

@@ -96,13 +96,13 @@ class SocketIoConnection final : public Connection,
   bool receive(std::span<char> bytes);
 
   // This shard only. What every delivery touches stands first, in few cache lines.
-  SocketWriter writer_;
   std::shared_ptr<Recovery> recovery_;  // with the journal on, else null
   State state_ = State::kOpen;
   CloseReason reason_ = CloseReason::kClientGone;
   bool waits_writable_ = false;  // the socket takes no more; on_writable() will come
   bool half_close_ = false;      // end our half once the queue is written
   bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
+  SocketWriter writer_;
 
   websocket::FrameParser parser_;
   socketio::Session session_;

@@ -10,6 +10,10 @@ namespace {
 // How many connections are written to before heartbeats, reads and other events get their turn. A
 // write costs some 5 us, so a turn stays within a few milliseconds however large a room is.
 constexpr std::size_t kFlushSlice = 512;
+// The first slice of a flush is this small, each further one twice as large: what belongs to the
+// same burst and is a moment behind (a reader of a stream is woken by the first entry of several)
+// still leaves in the same write to most of them.
+constexpr std::size_t kFirstSlice = 16;
 // One delivery in so many is timed.
 constexpr std::uint64_t kTimedDeliveries = 64;
 
@@ -51,7 +55,8 @@ void Shard::forget(Flushable& connection) {
 }
 
 void Shard::flush_dirty() {
-  const std::size_t end = std::min(dirty_.size(), flushed_ + kFlushSlice);
+  slice_ = flushed_ == 0 ? kFirstSlice : std::min(2 * slice_, kFlushSlice);
+  const std::size_t end = std::min(dirty_.size(), flushed_ + slice_);
   while (flushed_ < end) {
     Flushable* connection = dirty_[flushed_++];
     if (connection == nullptr) continue;

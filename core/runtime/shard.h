@@ -134,6 +134,7 @@ class Shard {
   // Marked connections; a null stands for one that died. Served from flushed_ on, a slice a turn.
   std::vector<Flushable*> dirty_;
   std::size_t flushed_ = 0;
+  std::size_t slice_ = 0;  // how many the last turn served
   bool flush_posted_ = false;
   Clock::time_point look_at_;  // when every_second_ is due
   // The delivery that is being timed.
