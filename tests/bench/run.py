@@ -59,7 +59,7 @@ def compare(options: argparse.Namespace) -> None:
             for peer in row.peers:
                 result = measure(row, peer, seconds)
                 results.add(row, peer, result)
-                print(f"round {number + 1} {row.name:4} {peer:6}"
+                print(f"round {number + 1} {row.name:5} {peer:8}"
                       f" {report.number(row.value(result)):>9} {row.unit}", flush=True)
     OUT.mkdir(parents=True, exist_ok=True)
     report.save(results, OUT / "results.json")

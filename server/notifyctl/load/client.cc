@@ -30,6 +30,14 @@ bool starts_with(std::string_view text, std::string_view with) {
   return text.substr(0, with.size()) == with;
 }
 
+// What stands between `before` and the next quotation mark.
+std::string_view text_behind(std::string_view text, std::string_view before) {
+  const std::size_t at = text.find(before);
+  if (at == std::string_view::npos) return {};
+  text.remove_prefix(at + before.size());
+  return text.substr(0, text.find('"'));
+}
+
 // Size of the header of a server's frame and of its payload; header 0 if it is not all there.
 struct FrameSize {
   std::size_t header = 0;
@@ -108,6 +116,7 @@ bool Client::on_message(std::string_view text, std::string_view rooms_json, std:
                         Ear& ear) {
   if (starts_with(text, "42[")) {
     if (!live()) return fail("an event before the subscription was confirmed");
+    if (session_ != nullptr) note_position(text);
     ear.on_event(*this, text);
     return true;
   }
@@ -117,15 +126,11 @@ bool Client::on_message(std::string_view text, std::string_view rooms_json, std:
   }
   if (state_ == State::kOpening && starts_with(text, "0{")) {
     state_ = State::kConnecting;
-    append_masked(out, kTextFrame, "40");
+    append_masked(out, kTextFrame, connect_packet());
     return true;
   }
   if (state_ == State::kConnecting && starts_with(text, "40{")) {
-    state_ = State::kSubscribing;
-    std::string packet = R"(420["subscribe",{"rooms":[)";
-    packet.append(rooms_json).append("]}]");
-    append_masked(out, kTextFrame, packet);
-    return true;
+    return on_connected(text, rooms_json, out, ear);
   }
   if (state_ == State::kSubscribing && starts_with(text, R"(430[{"ok":true,)")) {
     state_ = State::kLive;
@@ -133,6 +138,48 @@ bool Client::on_message(std::string_view text, std::string_view rooms_json, std:
     return true;
   }
   return fail("an unexpected packet");
+}
+
+std::string Client::connect_packet() const {
+  if (session_ == nullptr || !session_->resuming) return "40";
+  std::string packet = R"(40{"pid":")" + session_->pid;
+  if (!session_->offset.empty()) packet.append(R"(","offset":")").append(session_->offset);
+  return packet + "\"}";
+}
+
+bool Client::on_connected(std::string_view answer, std::string_view rooms_json, std::string& out,
+                          Ear& ear) {
+  if (session_ != nullptr) {
+    const std::string_view pid = text_behind(answer, R"("pid":")");
+    if (pid.empty()) return fail("no session to be resumed: the journal is off");
+    if (session_->resuming && pid != session_->pid) return fail("the session was not resumed");
+    session_->pid = pid;
+  }
+  if (session_ != nullptr && session_->resuming) {
+    state_ = State::kLive;
+    ear.on_live(*this);
+    return true;
+  }
+  state_ = State::kSubscribing;
+  std::string packet = R"(420["subscribe",{"rooms":[)";
+  packet.append(rooms_json).append("]}]");
+  append_masked(out, kTextFrame, packet);
+  return true;
+}
+
+// The position is the last argument: `42["name",payload,"position"]`.
+void Client::note_position(std::string_view packet) {
+  if (packet.size() < 2 || packet.substr(packet.size() - 2) != "\"]") return;
+  packet.remove_suffix(2);
+  session_->offset = packet.substr(packet.rfind('"') + 1);
+}
+
+bool Client::resume() {
+  if (session_ == nullptr || session_->pid.empty()) return false;
+  session_->resuming = true;
+  partial_.clear();
+  state_ = State::kUpgrading;
+  return true;
 }
 
 }  // namespace notifications::load

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,6 +54,12 @@ class Client {
   bool receive(std::string_view bytes, std::string_view rooms_json, std::string& out, Ear& ear);
   const char* why() const { return why_; }
 
+  // From now on keeps what a session is resumed by: the pid and the position of the last event.
+  void remember_session() { session_ = std::make_unique<Session>(); }
+  // Begins anew on another connection, to resume the session that it remembers; live again once the
+  // peer has taken it up. False if there is none.
+  bool resume();
+
   // The number of the last event seen; for whoever verifies.
   std::uint64_t last_sequence = 0;
 
@@ -65,7 +72,20 @@ class Client {
     return false;
   }
 
-  std::string partial_;  // an incomplete frame
+  // Journal on. See: ARCHITECTURE.md, The journal.
+  struct Session {
+    std::string pid;
+    std::string offset;
+    bool resuming = false;
+  };
+
+  std::string connect_packet() const;
+  bool on_connected(std::string_view answer, std::string_view rooms_json, std::string& out,
+                    Ear& ear);
+  void note_position(std::string_view packet);
+
+  std::unique_ptr<Session> session_;  // if it is to be remembered
+  std::string partial_;               // an incomplete frame
   const char* why_ = nullptr;
   const std::uint32_t id_;
   const std::uint32_t room_;

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace notifications::load {
 namespace {
@@ -64,11 +65,15 @@ void Crowd::watch(int fd, std::function<void()> handler) {
   ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
 }
 
-bool Crowd::connect(std::uint32_t room) {
+// A connection under way; -1 with error() set.
+int Crowd::open_socket(std::uint32_t id) {
+  const auto refused = [this](const char* what) {
+    fail(std::string(what) + ": " + std::strerror(errno));
+    return -1;
+  };
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(std::string("socket: ") + std::strerror(errno));
+  if (fd < 0) return refused("socket");
   set_option(fd, IPPROTO_TCP, TCP_NODELAY);
-  const auto id = static_cast<std::uint32_t>(links_.size());
   if (options_.source_addresses > 1) {
     // The port is chosen at connect(), when the whole of the pair is known to be free.
     set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
@@ -81,13 +86,33 @@ bool Crowd::connect(std::uint32_t room) {
   const sockaddr_in peer = address_of(ntohl(host.s_addr), options_.port);
   if (::connect(fd, reinterpret_cast<const sockaddr*>(&peer), sizeof peer) < 0 &&
       errno != EINPROGRESS) {
-    const int why = errno;
+    refused("connect");
     ::close(fd);
-    return fail(std::string("connect: ") + std::strerror(why));
+    return -1;
   }
+  return fd;
+}
+
+bool Crowd::connect(std::uint32_t room) {
+  const auto id = static_cast<std::uint32_t>(links_.size());
+  const int fd = open_socket(id);
+  if (fd < 0) return false;
   links_.push_back(std::make_unique<Link>(fd, id, room, options_.dialect));
-  if (links_.back()->client.live()) ++live_;
+  Client& client = links_.back()->client;
+  if (options_.sessions) client.remember_session();
+  if (client.live()) ++live_;
   want(*links_.back(), EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
+  return true;
+}
+
+bool Crowd::resume(std::size_t index) {
+  Link& link = *links_[index];
+  if (link.fd >= 0 || !link.client.resume()) return fail("no session to be resumed");
+  link.fd = open_socket(link.client.id());
+  if (link.fd < 0) return false;
+  link.connecting = true;
+  link.unsent.clear();
+  want(link, EPOLLIN | EPOLLOUT, EPOLL_CTL_ADD);
   return true;
 }
 
@@ -170,15 +195,19 @@ void Crowd::lose(Link& link, const std::string& why) {
   link.fd = -1;
 }
 
-void Crowd::close_all() {
+void Crowd::drop_all() {
   const linger at_once{1, 0};
   for (const auto& link : links_) {
     if (link->fd < 0) continue;
     ::setsockopt(link->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    ::close(link->fd);
+    ::close(std::exchange(link->fd, -1));
   }
-  links_.clear();
   live_ = 0;
+}
+
+void Crowd::close_all() {
+  drop_all();
+  links_.clear();
 }
 
 }  // namespace notifications::load

@@ -25,6 +25,8 @@ class Crowd final : private Client::Ear {
     Dialect dialect = Dialect::kSocketIo;
     // Loopback only: clients come from as many of 127.0.0.1, 127.0.0.2, ...
     int source_addresses = 1;
+    // Clients keep what their sessions are resumed by.
+    bool sessions = false;
     // The rooms that a client subscribes to, by the number it was given, as the inside of a JSON
     // array.
     std::function<std::string(std::uint32_t)> rooms_json;
@@ -44,6 +46,11 @@ class Crowd final : private Client::Ear {
   // Begins one more connection, whose client joins the room. False with error() set if the system
   // refuses.
   bool connect(std::uint32_t room);
+  // Loses all connections without a word; the clients stay.
+  void drop_all();
+  // Connects the dropped client `index` again, to resume its session. False with error() set if
+  // the system refuses or it has none.
+  bool resume(std::size_t index);
   // Waits for at most `timeout` and handles what is ready; returns how many sockets that were.
   std::size_t poll(std::chrono::milliseconds timeout);
 
@@ -67,6 +74,7 @@ class Crowd final : private Client::Ear {
     std::string unsent;
   };
 
+  int open_socket(std::uint32_t id);
   void on_live(Client& client) override;
   void on_event(Client& client, std::string_view packet) override;
   void serve(Link& link, std::uint32_t events);

@@ -185,7 +185,7 @@ int run(int argc, char** argv) {
   }
   arrivals.await_open(streams);
 
-  RedisFeed feed(redis_port, "notifications.v1", text, /*one_room=*/true);
+  RedisFeed feed(redis_port, "notifications.v1", text, /*one_room=*/true, RedisFeed::How::kPublish);
   Publisher publisher{feed, arrivals, streams, in_flight};
   publisher.run(warmup);
   arrivals.take_latency();

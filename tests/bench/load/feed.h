@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -29,10 +30,13 @@ int connect_to(std::uint16_t port);
 // Writes all of it. Ends the program if the peer is gone.
 void write_all(int fd, std::string_view bytes);
 
-// RedisFeed publishes envelopes with PUBLISH, pipelined.
+// RedisFeed publishes envelopes with PUBLISH, or appends them to the journal with the script that
+// publishers use; pipelined.
 class RedisFeed final : public Feed {
  public:
-  RedisFeed(std::uint16_t port, std::string channel, const load::ProbeText& text, bool one_room);
+  enum class How { kPublish, kAppend };
+  RedisFeed(std::uint16_t port, std::string channel, const load::ProbeText& text, bool one_room,
+            How how);
   ~RedisFeed() override;
   void add(std::uint32_t room, std::uint64_t sequence) override;
   void flush() override;
@@ -40,10 +44,14 @@ class RedisFeed final : public Feed {
   void drain() override;
 
  private:
+  void add_command(std::initializer_list<std::string_view> words);
+
   const int fd_;
   const std::string channel_;
   const load::ProbeText& text_;
   const bool one_room_;
+  const How how_;
+  std::uint64_t ids_ = 0;
   std::string pending_;
 };
 

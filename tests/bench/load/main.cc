@@ -28,6 +28,8 @@ constexpr const char* kUsage =
     "  --rooms_each=N   further rooms per client, in which nothing happens, make it N\n"
     "  --in_flight=N --bursts=0|1   a burst at a time, or a window that is refilled\n"
     "  --nap_us=N       pause before each look at the sockets\n"
+    "  --journal=1      append to the journal, which the peer has on\n"
+    "  --resume=N       instead: everybody is lost, misses N events, and comes back\n"
     "  --rate=N         events per second, instead\n"
     "  --seconds=T --warmup=T --settle=T   settle: wait before memory is read\n"
     "  --concurrent_connects=N --sources=N   source addresses 127.0.0.1 and following\n"
@@ -53,10 +55,11 @@ std::string rooms_json(std::uint32_t room, std::uint32_t count, bool one_room) {
   return out;
 }
 
-void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outcome* run) {
+void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outcome* run,
+           const ConnectOutcome* resumes = nullptr) {
   std::printf(
-      "{\"connections\":%u,\"connect_seconds\":%.4f,\"connect_peer_cpu_seconds\":%.3f,"
-      "\"connect_own_cpu_seconds\":%.3f,\"peer_kib_before\":%llu,\"peer_kib_settled\":%llu",
+      "{\"connections\":%u,\"connect_seconds\":%.4f,\"connect_peer_cpu_seconds\":%.4f,"
+      "\"connect_own_cpu_seconds\":%.4f,\"peer_kib_before\":%llu,\"peer_kib_settled\":%llu",
       connects.connections, connects.seconds, connects.peer_cpu_seconds, connects.own_cpu_seconds,
       static_cast<unsigned long long>(connects.peer_kib_before),
       static_cast<unsigned long long>(settled_kib));
@@ -69,6 +72,10 @@ void print(const ConnectOutcome& connects, std::uint64_t settled_kib, const Outc
         run->own_cpu_seconds, static_cast<unsigned long long>(run->latency.quantile(0.5)),
         static_cast<unsigned long long>(run->latency.quantile(0.99)),
         static_cast<unsigned long long>(run->latency.largest()));
+  }
+  if (resumes != nullptr) {
+    std::printf(",\"resume_seconds\":%.4f,\"resume_peer_cpu_seconds\":%.4f", resumes->seconds,
+                resumes->peer_cpu_seconds);
   }
   std::printf("}\n");
 }
@@ -88,6 +95,8 @@ int run(int argc, char** argv) {
       static_cast<std::uint32_t>(flags.number("concurrent_connects", plan.concurrent_connects));
   plan.nap = std::chrono::microseconds(static_cast<std::int64_t>(flags.number("nap_us", 0)));
   plan.pid = static_cast<int>(flags.number("pid", 0));
+  const bool journal = flags.number("journal", 0) != 0;
+  const auto missed = static_cast<std::uint32_t>(flags.number("resume", 0));
   const bool floor = flags.number("floor", 0) != 0;
   const auto redis_port = static_cast<std::uint16_t>(flags.number("redis_port", 0));
   const std::string channel = flags.text("channel", "notifications.v1");
@@ -98,19 +107,25 @@ int run(int argc, char** argv) {
   const auto rooms_each = static_cast<std::uint32_t>(flags.number("rooms_each", 1));
   const int cpu = static_cast<int>(flags.number("cpu", -1));
   flags.done();
-  if (options.port == 0 || plan.rooms == 0 || plan.connections == 0 || plan.in_flight == 0) {
+  if (options.port == 0 || plan.rooms == 0 || plan.connections == 0 || plan.in_flight == 0 ||
+      (missed > 0 && (plan.rooms != 1 || !journal || redis_port == 0))) {
     fail("bad arguments; see --help");
   }
   if (cpu >= 0) pin(cpu);
 
   const bool one_room = plan.rooms == 1;
+  options.sessions = missed > 0;
   options.dialect = floor ? load::Dialect::kFrames : load::Dialect::kSocketIo;
   options.rooms_json = [=](std::uint32_t room) { return rooms_json(room, rooms_each, one_room); };
   const load::ProbeText text(plan.payload);
   // The floor's first connection is the one that tells it what to send.
   std::unique_ptr<Feed> feed;
   if (floor) feed = std::make_unique<FloorFeed>(options.port, text);
-  if (redis_port != 0) feed = std::make_unique<RedisFeed>(redis_port, channel, text, one_room);
+  using How = RedisFeed::How;
+  if (redis_port != 0) {
+    feed = std::make_unique<RedisFeed>(redis_port, channel, text, one_room,
+                                       journal ? How::kAppend : How::kPublish);
+  }
 
   load::Crowd crowd(options);
   Workload workload(plan, crowd, text);
@@ -118,6 +133,11 @@ int run(int argc, char** argv) {
   const std::uint64_t settled_kib = workload.settle(settle);
   if (feed == nullptr) {
     print(connects, settled_kib, nullptr);
+    return 0;
+  }
+  if (missed > 0) {
+    const ConnectOutcome resumes = workload.resume(*feed, missed);
+    print(connects, settled_kib, nullptr, &resumes);
     return 0;
   }
   const Outcome outcome = workload.run(*feed);

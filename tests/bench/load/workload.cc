@@ -49,7 +49,7 @@ void Workload::turn(milliseconds timeout) {
   if (crowd_.lost() > 0) fail("a connection was lost: " + crowd_.error());
 }
 
-ConnectOutcome Workload::connect() {
+ConnectOutcome Workload::bring(const std::function<bool(std::uint32_t)>& next) {
   ConnectOutcome outcome;
   outcome.connections = plan_.connections;
   outcome.peer_kib_before = peer_kib();
@@ -57,11 +57,10 @@ ConnectOutcome Workload::connect() {
   const double own_before = own_cpu();
   const auto start = steady_clock::now();
   const auto give_up = start + std::chrono::seconds(120);
-  while (crowd_.live() < plan_.connections) {
-    while (crowd_.size() < plan_.connections &&
-           crowd_.size() - crowd_.live() < plan_.concurrent_connects) {
-      const auto room = static_cast<std::uint32_t>(crowd_.size()) % plan_.rooms;
-      if (!crowd_.connect(room)) fail(crowd_.error());
+  std::uint32_t begun = 0;
+  while (crowd_.live() < plan_.connections || received_ < expected_) {
+    while (begun < plan_.connections && begun - crowd_.live() < plan_.concurrent_connects) {
+      if (!next(begun++)) fail(crowd_.error());
     }
     turn(milliseconds(100));
     if (steady_clock::now() > give_up) fail("not all connections came about");
@@ -71,6 +70,32 @@ ConnectOutcome Workload::connect() {
   outcome.own_cpu_seconds = own_cpu() - own_before;
   outcome.peer_kib_after = peer_kib();
   return outcome;
+}
+
+ConnectOutcome Workload::connect() {
+  return bring([this](std::uint32_t index) { return crowd_.connect(index % plan_.rooms); });
+}
+
+void Workload::await_deliveries() {
+  const auto give_up = steady_clock::now() + kStall;
+  while (received_ < expected_) {
+    turn(milliseconds(100));
+    if (steady_clock::now() > give_up) fail("an event did not come");
+  }
+}
+
+ConnectOutcome Workload::resume(Feed& feed, std::uint32_t missed) {
+  feed_ = &feed;
+  publish_next();
+  feed.flush();
+  await_deliveries();
+  crowd_.drop_all();
+  // The peer is to know that they are gone: what it does about that is not what is measured.
+  settle(milliseconds(500));
+  for (std::uint32_t i = 0; i < missed; ++i) publish_next();
+  feed.flush();
+  settle(milliseconds(300));
+  return bring([this](std::uint32_t index) { return crowd_.resume(index); });
 }
 
 std::uint64_t Workload::settle(milliseconds pause) {

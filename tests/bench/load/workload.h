@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct Outcome {
   load::LatencyHistogram latency;
 };
 
+// Everybody came (back): from the first SYN until each was live, or had what it missed.
 struct ConnectOutcome {
   std::uint32_t connections = 0;
   double seconds = 0;
@@ -61,6 +63,10 @@ class Workload {
   ConnectOutcome connect();
   // Waits for a moment and looks at the memory again.
   std::uint64_t settle(std::chrono::milliseconds pause);
+  // Lets everybody see an event, loses all connections, publishes `missed` events, and connects
+  // everybody again; measured until all have what they missed. Requires: one room; the crowd keeps
+  // sessions; the peer has the journal on.
+  ConnectOutcome resume(Feed& feed, std::uint32_t missed);
   // Publishes and verifies for the plan's time, then waits for what is under way.
   Outcome run(Feed& feed);
 
@@ -68,6 +74,10 @@ class Workload {
   void take(load::Client& client, std::string_view packet);
   void publish_next();
   void publish_more(Feed& feed, std::chrono::steady_clock::time_point now);
+  // Turns until everybody is live and `received_` is `expected_`, calling `next` (a connection, or
+  // false for an error) for those who are still to come; what that took.
+  ConnectOutcome bring(const std::function<bool(std::uint32_t)>& next);
+  void await_deliveries();
   void pump(Feed& feed, std::chrono::milliseconds duration);
   void turn(std::chrono::milliseconds timeout);
   double peer_cpu() const;

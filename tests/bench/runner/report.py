@@ -7,7 +7,8 @@ import platform
 
 from .rows import ROWS, Results, Row
 
-NAMES = {"edge": "edge", "floor": "floor", "node": "Node", "raw": "raw", "typed": "typed"}
+NAMES = {"edge": "edge", "journal": "journal on", "floor": "floor", "node": "Node", "raw": "raw",
+         "typed": "typed"}
 
 
 def number(value: float | None) -> str:
@@ -36,22 +37,22 @@ def _met(good: bool) -> str:
 
 
 def table(results: Results) -> str:
-    lines = [f"{'row':4} {'unit':12} {'ours':>9} {'floor':>9} {'Node':>9} {'p50 us':>9} {'p99 us':>9}"
+    lines = [f"{'row':5} {'unit':12} {'ours':>9} {'floor':>9} {'Node':>9} {'p50 us':>9} {'p99 us':>9}"
              f" {'reached':>8}  {'to reach':30} met"]
     for row in ROWS:
         if row.name not in results.runs:
             continue
         ours = row.peers[0]
-        other = "typed" if row.grpc else "node"
         reached, met = verdict(row, results)
         goal = row.target.text if row.target else f"<= {row.limit} {row.unit}"
         lines.append(
-            f"{row.name:4} {row.unit:12} {number(results.median(row, ours)):>9}"
-            f" {number(results.median(row, 'floor')):>9} {number(results.median(row, other)):>9}"
+            f"{row.name:5} {row.unit:12} {number(results.median(row, ours)):>9}"
+            f" {number(results.median(row, 'floor')):>9} {number(results.median(row, row.compared)):>9}"
             f" {number(results.latency(row, ours, 'p50_us')):>9}"
             f" {number(results.latency(row, ours, 'p99_us')):>9} {reached:>8}  {goal:30} {met}")
-    lines.append("reached: the median of the rounds' ratios. G's Node column: one typed write per"
-                 " stream.")
+    lines.append("reached: the median of the rounds' ratios. The Node column holds for G one typed"
+                 " write per stream,\nfor the rows with J the same with the journal off, for R a plain"
+                 " connect.")
     return "\n".join(lines)
 
 
@@ -62,7 +63,7 @@ def throughput(results: Results) -> str:
             if not row.publishes or not runs:
                 continue
             rates = sorted(run["deliveries"] / run["seconds"] for run in runs)
-            lines.append(f"  {row.name:4} {NAMES[peer]:6} {rates[len(rates) // 2]:>12,.0f}/s"
+            lines.append(f"  {row.name:5} {NAMES[peer]:10} {rates[len(rates) // 2]:>12,.0f}/s"
                          f" {number(results.latency(row, peer, 'p50_us')):>9} /"
                          f" {number(results.latency(row, peer, 'p99_us'))}")
     return "\n".join(lines)

@@ -11,6 +11,12 @@ def us_per_delivery(result: dict) -> float:
     return result["peer_cpu_seconds"] / result["deliveries"] * 1e6
 
 
+def us_per_comeback(result: dict) -> float:
+    """Server CPU of a resume, or of a plain connect where nobody resumed."""
+    seconds = result.get("resume_peer_cpu_seconds", result["connect_peer_cpu_seconds"])
+    return seconds / result["connections"] * 1e6
+
+
 def connects_per_second(result: dict) -> float:
     return result["connections"] / result["connect_seconds"]
 
@@ -42,9 +48,11 @@ class Row:
     limit: float | None = None  # an absolute one, of the first peer
     grpc: bool = False
     publishes: bool = True
+    compared: str = "node"  # the peer that stands in the table's last column of costs
 
 
 FAN_OUT = {"connections": 1000}
+JOURNAL = "journal"  # the edge with --journal=on, and publishers that append
 CROWD = {"connections": 10000, "rooms": 10000}
 WEB = ("edge", "floor", "node")
 
@@ -72,8 +80,17 @@ ROWS = [
         Target(">= 8 x Node", ("C", "node"), 8, at_least=True), publishes=False),
     Row("G", "gRPC: events to 100 streams, bursts of 8", "us/delivery",
         us_per_delivery, {"streams": 100, "in_flight": 8}, ("raw", "typed"),
-        Target("<= 0.35 x one typed write each", ("G", "typed"), 0.35), grpc=True),
+        Target("<= 0.35 x one typed write each", ("G", "typed"), 0.35), grpc=True,
+        compared="typed"),
+    *[Row(f"{name}J", f"{name} with the journal on", "us/delivery", us_per_delivery,
+          {**FAN_OUT, "in_flight": in_flight}, (JOURNAL, "edge"),
+          Target("<= 1.10 x with it off", (f"{name}J", "edge"), 1.10), compared="edge")
+      for name, in_flight in (("F1", 1), ("F8", 8), ("F64", 64))],
+    Row("R", "5,000 sessions resume, each having missed 5 events, from the window", "us/resume",
+        us_per_comeback, {"connections": 5000, "concurrent_connects": 500}, (JOURNAL, "edge"),
+        Target("<= 2 x a plain connect", ("R", "edge"), 2), publishes=False, compared="edge"),
 ]
+RESUMED = {"R": 5}  # events missed
 
 
 def measure(row: Row, peer_name: str, seconds: float) -> dict:
@@ -84,12 +101,17 @@ def measure(row: Row, peer_name: str, seconds: float) -> dict:
     if peer_name == "floor":
         with peers.Floor(*(["--spread"] if row.name == "S" else [])) as peer:
             return peers.load(peer, None, flags)
-    start = {"edge": peers.Edge, "node": peers.Node, "raw": peers.GrpcServer,
-             "typed": peers.TypedGrpcServer}[peer_name]
+    start = {"edge": peers.Edge, JOURNAL: peers.JournalEdge, "node": peers.Node,
+             "raw": peers.GrpcServer, "typed": peers.TypedGrpcServer}[peer_name]
+    journal = peer_name == JOURNAL
+    if journal:
+        flags["journal"] = 1
+        if row.name in RESUMED:
+            flags["resume"] = RESUMED[row.name]
     with peers.Redis() as redis, start(redis) as peer:
         if row.grpc:
             return peers.grpc_load(peer, redis, flags)
-        return peers.load(peer, redis if row.publishes else None, flags)
+        return peers.load(peer, redis if row.publishes or journal else None, flags)
 
 
 class Results:
