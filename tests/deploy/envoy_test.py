@@ -1,6 +1,7 @@
 """envoy/envoy.yaml: Envoy's own schema, its references, and what this product needs of it."""
 
 import copy
+import json
 import re
 import subprocess
 import tempfile
@@ -103,6 +104,31 @@ AGAINST_SENSE = {
 }
 
 
+def places(node, path=()):
+    """The path to each value of a configuration."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def free(path) -> bool:
+    """What the access log writes may be named and built at will."""
+    return "json_format" in path[:-1]
+
+
+def misspell(node, key) -> bool:
+    if not isinstance(key, str):
+        return False
+    node[f"{key}x"] = node.pop(key)
+    return True
+
+
+def retype(node, key) -> bool:
+    node[key] = [1] if isinstance(node[key], dict) else {"none": 1}
+    return True
+
+
 class EnvoyTest(unittest.TestCase):
     def test_is_what_envoys_schema_allows(self):
         bootstrap = envoy_schema.parse(CONFIG)
@@ -121,6 +147,30 @@ class EnvoyTest(unittest.TestCase):
                 with self.assertRaises(envoy_schema.Rejected) as caught:
                     envoy_schema.parse(edited(path, value))
                 self.assertIn(expected, str(caught.exception))
+
+    def test_no_key_can_be_misspelt_and_no_value_be_of_another_type(self):
+        seen, unnoticed = set(), set()
+        for path in places(CONFIG):
+            # Of a list's items each key once is enough.
+            kind = tuple("*" if isinstance(key, int) else key for key in path)
+            if kind in seen or free(path):
+                continue
+            seen.add(kind)
+            for name, damage in (("misspelt", misspell), ("of another type", retype)):
+                config = json.loads(json.dumps(CONFIG))  # no shared anchors
+                node = config
+                for key in path[:-1]:
+                    node = node[key]
+                if not damage(node, path[-1]):
+                    continue
+                try:
+                    envoy_schema.parse(config)
+                except envoy_schema.Rejected:
+                    continue
+                if not envoy_lint.references(config):
+                    unnoticed.add(f"{'.'.join(map(str, path))} {name}")
+        self.assertGreater(len(seen), 150)
+        self.assertEqual(unnoticed, set())
 
     def test_mistakes_against_sense_are_caught(self):
         for name, (path, value, expected) in AGAINST_SENSE.items():

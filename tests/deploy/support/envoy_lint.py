@@ -83,6 +83,9 @@ def references(config: dict) -> list[str]:
     found += [f"cluster {name} answers to {cluster['load_assignment']['cluster_name']}"
               for name, cluster in c.clusters.items()
               if cluster["load_assignment"]["cluster_name"] != name]
+    found += [f"cluster {name}: there is no protocol {key}" for name, cluster in c.clusters.items()
+              for key, options in cluster.get("typed_extension_protocol_options", {}).items()
+              if options["@type"].split("/")[-1] != key]
     used = set()
     addresses = [str(item["address"]["socket_address"]["port_value"]) for item in c.listeners]
     addresses.append(str(config["admin"]["address"]["socket_address"]["port_value"]))

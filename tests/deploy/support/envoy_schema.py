@@ -37,7 +37,7 @@ def _with_ignore_empty(text: str) -> str:
 
 def _types_of(config) -> set[str]:
     if isinstance(config, dict):
-        own = {config["@type"].split("/")[-1]} if "@type" in config else set()
+        own = {str(config["@type"]).split("/")[-1]} if "@type" in config else set()
         return own.union(*map(_types_of, config.values()))
     if isinstance(config, list):
         return set().union(*map(_types_of, config))
@@ -83,7 +83,7 @@ def parse(config):
     bootstrap = factory.GetPrototype(pool.FindMessageTypeByName(_BOOTSTRAP))()
     try:
         json_format.ParseDict(config, bootstrap, ignore_unknown_fields=False, descriptor_pool=pool)
-    except (json_format.ParseError, KeyError, TypeError, ValueError) as error:
+    except (json_format.ParseError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise Rejected(str(error)) from error
     violations = pgv.violations(bootstrap, pool, factory)
     if violations:
