@@ -134,6 +134,28 @@ class DockerfileTest(unittest.TestCase):
                                        capture_output=True, text=True, check=False)
                 self.assertEqual(ended.returncode, 0, (ended.stdout + ended.stderr)[-800:])
 
+    def test_the_test_runner_holds_all_that_its_tests_import(self):
+        """Starts the runner's tests in a folder that holds what the image copies and no more."""
+        stage = IMAGES.stages["test-runner"]
+        with tempfile.TemporaryDirectory() as folder:
+            here = pathlib.Path(folder)
+            copies = [line for name in ("npm", "test-runner") for line in IMAGES.stages[name].all("COPY")]
+            for line in copies:
+                *sources, target = [word for word in line.split() if not word.startswith("--")]
+                for source in sources:
+                    if (ROOT / source).is_dir():
+                        shutil.copytree(ROOT / source, here / target)
+                    else:
+                        shutil.copy(ROOT / source, here)
+            (here / "node_modules").symlink_to(NODE_MODULES)
+            (command,) = stage.all("CMD")
+            # Nobody answers at that address: it is all that may be wrong.
+            ended = subprocess.run(json.loads(command), cwd=here, capture_output=True, text=True, check=False,
+                                   timeout=120, env={**os.environ, "STACK_URL": "http://127.0.0.1:1", "NOTIFICATIONS_PATIENCE": "0.02"})
+            self.assertNotEqual(ended.returncode, 0)
+            self.assertIn("the stack answers: not so within", ended.stdout)
+            self.assertNotRegex(ended.stdout + ended.stderr, "ERR_MODULE_NOT_FOUND|ENOENT|Cannot find")
+
     def test_runtime_packages_bring_every_library(self):
         depends = self._installed_packages()
         for stage, program in PROGRAMS.items():
