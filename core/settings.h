@@ -66,7 +66,7 @@ struct Settings {
   std::chrono::milliseconds probe_interval{5'000};
   std::chrono::milliseconds canary_timeout{10'000};
   std::chrono::milliseconds drain{10'000};
-  std::string admin_token;  // "": /metrics and /health/realtime are open to whoever connects
+  std::string admin_token;  // "": no page of the admin listener asks for one
   bool demo = false;        // serve the page under /demo/
 
   LogLevel log_level = LogLevel::kInfo;

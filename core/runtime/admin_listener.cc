@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <chrono>
 #include <cstring>
@@ -18,11 +19,13 @@ namespace notifications {
 
 struct AdminListener::Server {
   Address address;
-  Handlers handlers;
+  Pages pages;
   Guard guard;
   std::string wake_host;  // a numeric address at which it can be reached from here
   mg_context* context = nullptr;
 
+  AdminResponse respond(const AdminPage* page, std::string_view path, std::string_view method,
+                        std::string_view authorization, const AdminChange& change) const;
   // CivetWeb calls this for every request, whatever its path. See: civetweb.h, begin_request.
   static int on_request(mg_connection* connection);
   static int on_log(const mg_connection*, const char*) { return 1; }  // handled: keep stderr ours
@@ -34,8 +37,12 @@ const char* reason_phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 400:
+      return "Bad Request";
     case 401:
       return "Unauthorized";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -47,38 +54,74 @@ const char* reason_phrase(int status) {
   }
 }
 
-void answer(mg_connection* connection, const AdminResponse& response, bool with_body) {
+AdminResponse plain(int status, std::string body) {
+  return {status, "text/plain; charset=utf-8", std::move(body)};
+}
+
+// `allow`: the methods of the page, for a 405.
+void answer(mg_connection* connection, const AdminResponse& response, bool with_body,
+            const char* allow) {
+  std::string extra;
+  if (response.status == 405) extra = std::string("Allow: ") + allow + "\r\n";
+  if (response.status == 401) extra = "WWW-Authenticate: Bearer\r\n";
   mg_printf(connection,
-            "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+            "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s"
             "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
             response.status, reason_phrase(response.status), response.content_type.c_str(),
-            response.body.size());
+            response.body.size(), extra.c_str());
   if (with_body) mg_write(connection, response.body.data(), response.body.size());
 }
 
+std::string_view or_empty(const char* text) { return text == nullptr ? "" : text; }
+
+bool is_this_host(std::string_view peer) {
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(peer, error);
+  if (error) return false;
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6())
+        .is_loopback();
+  }
+  return address.is_loopback();
+}
+
 }  // namespace
+
+AdminResponse AdminListener::Server::respond(const AdminPage* page, std::string_view path,
+                                             std::string_view method,
+                                             std::string_view authorization,
+                                             const AdminChange& change) const {
+  const bool get = method == "GET" || method == "HEAD";
+  const bool put = method == "PUT" && page != nullptr && page->put;
+  if (!get && !put) {
+    const bool changes = page != nullptr && page->put;
+    return plain(405, changes ? "only GET, HEAD and PUT\n" : "only GET and HEAD\n");
+  }
+  if (page == nullptr) return plain(404, "no such page\n");
+  const bool guarded = put || guard.paths.contains(std::string(path));
+  if (guarded && !guard.token.empty() &&
+      !equals_secret(guard.token, bearer_token_of(authorization))) {
+    return plain(401, "a bearer token is needed\n");
+  }
+  if (get) return page->get();
+  if (guard.token.empty() && !is_this_host(change.peer)) {
+    return plain(403, "without --admin_token only from the host itself\n");
+  }
+  return page->put(change);
+}
 
 int AdminListener::Server::on_request(mg_connection* connection) {
   const mg_request_info* request = mg_get_request_info(connection);
   const auto* server = static_cast<const Server*>(request->user_data);
   const std::string_view method = request->request_method;
-  const bool get = method == "GET";
-  if (!get && method != "HEAD") {
-    answer(connection, {405, "text/plain; charset=utf-8", "only GET and HEAD\n"}, true);
-    return 1;
-  }
-  const auto found = server->handlers.find(request->local_uri == nullptr ? "" : request->local_uri);
-  const char* authorization = mg_get_header(connection, "Authorization");
-  if (found != server->handlers.end() && server->guard.paths.contains(found->first) &&
-      !server->guard.token.empty() &&
-      !equals_secret(server->guard.token,
-                     bearer_token_of(authorization == nullptr ? "" : authorization))) {
-    answer(connection, {401, "text/plain; charset=utf-8", "a bearer token is needed\n"}, get);
-  } else if (found == server->handlers.end()) {
-    answer(connection, {404, "text/plain; charset=utf-8", "no such page\n"}, get);
-  } else {
-    answer(connection, found->second(), get);
-  }
+  const std::string_view path = or_empty(request->local_uri);
+  const auto found = server->pages.find(std::string(path));
+  const AdminPage* page = found == server->pages.end() ? nullptr : &found->second;
+  const AdminResponse response =
+      server->respond(page, path, method, or_empty(mg_get_header(connection, "Authorization")),
+                      {or_empty(request->query_string), request->remote_addr});
+  answer(connection, response, method != "HEAD",
+         page != nullptr && page->put ? "GET, HEAD, PUT" : "GET, HEAD");
   return 1;
 }
 
@@ -107,14 +150,13 @@ AdminListener::~AdminListener() {
 const Address& AdminListener::address() const { return server_->address; }
 
 Result<std::unique_ptr<AdminListener>, AdminError> AdminListener::open(const Address& address,
-                                                                       Handlers handlers,
-                                                                       Guard guard) {
+                                                                       Pages pages, Guard guard) {
   auto server = std::make_unique<Server>();
   server->address = address;
   server->wake_host = address.host == "0.0.0.0" || address.host == "localhost" ? "127.0.0.1"
                       : address.host == "::"                                   ? "::1"
                                                                                : address.host;
-  server->handlers = std::move(handlers);
+  server->pages = std::move(pages);
   server->guard = std::move(guard);
   const std::string ports = address.text();
   const std::array<const char*, 9> options = {

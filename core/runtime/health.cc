@@ -1,5 +1,6 @@
 #include "core/runtime/health.h"
 
+#include <array>
 #include <string_view>
 
 #include "core/json/scanner.h"
@@ -25,6 +26,9 @@ class JsonObject {
  private:
   std::string out_ = "{";
 };
+
+constexpr std::array<std::string_view, 6> kLogLevels = {"trace", "debug", "info",
+                                                        "warn",  "error", "off"};
 
 // The label sets that counted something.
 std::string by_label(const Metrics& metrics, std::string_view metric) {
@@ -60,6 +64,14 @@ AdminResponse healthz(std::span<const std::unique_ptr<Shard>> shards, Shard::Clo
     }
   }
   return {200, "text/plain; charset=utf-8", "ok\n"};
+}
+
+std::string_view name(LogLevel level) { return kLogLevels[static_cast<std::size_t>(level)]; }
+
+std::optional<LogLevel> log_level_asked_for(std::string_view query) {
+  constexpr std::string_view kKey = "level=";
+  if (query.substr(0, kKey.size()) != kKey) return std::nullopt;
+  return parse_log_level(query.substr(kKey.size()));
 }
 
 std::string realtime_json(const RealtimeState& state, const Metrics& metrics) {

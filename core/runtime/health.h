@@ -4,10 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/broker.h"
+#include "core/log.h"
 #include "core/metrics.h"
 #include "core/runtime/admin_listener.h"
 #include "core/runtime/shard.h"
@@ -24,6 +28,12 @@ inline constexpr std::chrono::milliseconds kStuckAfter{10'000};
 // wrong, Redis above all, is no reason to restart the process.
 AdminResponse healthz(std::span<const std::unique_ptr<Shard>> shards, Shard::Clock::time_point now,
                       std::chrono::milliseconds stuck_after = kStuckAfter);
+
+// The word for a level, as --log_level takes it.
+std::string_view name(LogLevel level);
+
+// The level that `PUT /log_level` asks for by its query, which is `level=<word>` and nothing else.
+std::optional<LogLevel> log_level_asked_for(std::string_view query);
 
 // What /health/realtime needs to know beside the counters.
 struct RealtimeState {

@@ -100,8 +100,9 @@ bool Process::open() {
       return false;
     }
   }
-  auto admin = AdminListener::open(settings_.admin_listen, admin_handlers(),
-                                   {settings_.admin_token, {"/metrics", "/health/realtime"}});
+  auto admin =
+      AdminListener::open(settings_.admin_listen, admin_pages(),
+                          {settings_.admin_token, {"/metrics", "/health/realtime", "/log_level"}});
   if (!admin) {
     log_.error("cannot start", {{"reason", admin.error().message}});
     return false;
@@ -236,9 +237,8 @@ int Process::run() {
   std::function<void(const boost::system::error_code&, int)> on_hangup;
   on_hangup = [&](const boost::system::error_code& error, int) {
     if (error) return;
-    const bool quiet = log_.level() == settings_.log_level;
-    log_.set_level(quiet ? LogLevel::kDebug : settings_.log_level);
-    log_.warn("log level changed", {{"level", quiet ? "debug" : "as configured"}});
+    const bool as_configured = log_.level() == settings_.log_level;
+    change_log_level(as_configured ? LogLevel::kDebug : settings_.log_level, "SIGHUP");
     hangup.async_wait(on_hangup);
   };
   hangup.async_wait(on_hangup);
@@ -249,21 +249,45 @@ int Process::run() {
   return EXIT_SUCCESS;
 }
 
-AdminListener::Handlers Process::admin_handlers() {
-  return {
-      {"/metrics",
-       [this] {
-         return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8",
-                              metrics_.prometheus_text()};
-       }},
-      {"/healthz", [this] { return healthz(shards_, Shard::Clock::now()); }},
-      {"/readyz", [this] { return readyz(); }},
-      {"/health/realtime",
-       [this] {
-         return AdminResponse{200, "application/json; charset=utf-8",
-                              realtime_json(realtime(), metrics_)};
-       }},
+// Whoever reads the log sees the change, if either level lets it be seen. Thread: any.
+void Process::change_log_level(LogLevel level, std::string_view by) {
+  const LogLevel before = log_.level();
+  const auto say = [&] {
+    log_.warn("log level changed", {{"from", name(before)}, {"to", name(level)}, {"by", by}});
   };
+  if (level > before) say();
+  log_.set_level(level);
+  if (level <= before) say();
+}
+
+AdminListener::Pages Process::admin_pages() {
+  const auto metrics = [this] {
+    return AdminResponse{200, "text/plain; version=0.0.4; charset=utf-8",
+                         metrics_.prometheus_text()};
+  };
+  const auto snapshot = [this] {
+    return AdminResponse{200, "application/json; charset=utf-8",
+                         realtime_json(realtime(), metrics_)};
+  };
+  const auto log_level = [this] {
+    return AdminResponse{200, "text/plain; charset=utf-8", std::string(name(log_.level())) + "\n"};
+  };
+  return {{"/metrics", {metrics}},
+          {"/healthz", {[this] { return healthz(shards_, Shard::Clock::now()); }}},
+          {"/readyz", {[this] { return readyz(); }}},
+          {"/health/realtime", {snapshot}},
+          {"/log_level",
+           {log_level, [this](const AdminChange& change) { return put_log_level(change); }}}};
+}
+
+AdminResponse Process::put_log_level(const AdminChange& change) {
+  const auto level = log_level_asked_for(change.query);
+  if (!level) {
+    return {400, "text/plain; charset=utf-8",
+            "expected ?level= and one of trace, debug, info, warn, error, off\n"};
+  }
+  change_log_level(*level, change.peer);
+  return {200, "text/plain; charset=utf-8", std::string(name(*level)) + "\n"};
 }
 
 AdminResponse Process::readyz() const {

@@ -58,7 +58,9 @@ class Process {
   void drain();
   void announce_heads();
   void update_ready();
-  AdminListener::Handlers admin_handlers();
+  void change_log_level(LogLevel level, std::string_view by);
+  AdminListener::Pages admin_pages();
+  AdminResponse put_log_level(const AdminChange& change);
   AdminResponse readyz() const;
   RealtimeState realtime() const;
   // Any thread.

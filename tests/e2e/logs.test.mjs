@@ -1,14 +1,27 @@
 // What the log says: one line a fact, a connection's id in its lines, no payloads above debug, few
-// lines about what repeats; SIGHUP shows more and hides it again.
+// lines about what repeats; SIGHUP shows more and hides it again, and so does the admin listener.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { RawClient } from './support/clients.mjs';
 import { envelopeText } from './support/envelopes.mjs';
 import { GrpcClient } from './support/grpc.mjs';
 import { RawSocket } from './support/raw_socket.mjs';
 import { RedisServer } from './support/redis.mjs';
-import { startEdge, startServer, stopAll } from './support/programs.mjs';
+import { run } from './support/processes.mjs';
+import { ROOT, startEdge, startServer, stopAll } from './support/programs.mjs';
 import { until } from './support/wait.mjs';
+
+const TOKEN = 'token-of-the-operators';
+
+// One of two values of a key would be lost to whoever reads the line.
+function hasEachKeyOnce({ stderr }) {
+  for (const line of stderr.items) {
+    const keys = [...line.matchAll(/[{,]"(\w+)":/g)].map(([, key]) => key);
+    assert.deepEqual(keys, [...new Set(keys)], line);
+  }
+}
 
 const SECRET = 'payload-that-nobody-may-read';
 
@@ -34,7 +47,7 @@ describe('the log', { timeout: 60000 }, () => {
       assert.deepEqual([lines('client connected'), lines('client closed')], [[], []]);
 
       edge.signal('SIGHUP');
-      await until('the level is debug', () => lines('log level changed').some(({ level }) => level === 'debug'));
+      await until('the level is debug', () => lines('log level changed').some(({ to }) => to === 'debug'));
       await Promise.all([visit(), visit()]);
       await until('both are logged', () => lines('client closed').length === 2);
       const connected = lines('client connected').map(({ connection }) => connection).sort();
@@ -53,6 +66,74 @@ describe('the log', { timeout: 60000 }, () => {
     } finally {
       await edge.stop();
     }
+  });
+
+  it('has the level that the admin listener is told', async () => {
+    const edge = await startEdge(redis);
+    const ask = async (method, query = '', headers = {}) => {
+      const answer = await fetch(`${edge.adminUrl}/log_level${query}`, { method, headers });
+      return `${answer.status} ${await answer.text()}`;
+    };
+    const visit = async () => {
+      const browser = await RawClient.subscribe(edge.port, 'graph');
+      browser.close();
+      await until('it has left', async () => await edge.metric('notifications_connections') === 0);
+    };
+    const closed = () => edge.log.filter(({ msg }) => msg === 'client closed').length;
+    try {
+      assert.equal(await ask('GET'), '200 info\n');
+      assert.equal(await ask('PUT', '?level=debug'), '200 debug\n');
+      assert.equal(await ask('GET'), '200 debug\n');
+      await visit();
+      await until('it is logged', () => closed() === 1);
+
+      for (const query of ['', '?level=', '?level=loud', '?level=DEBUG', '?debug', '?level=info&level=debug']) {
+        assert.equal(await ask('PUT', query), '400 expected ?level= and one of trace, debug, info, warn, error, off\n', query);
+      }
+      for (const method of ['POST', 'DELETE', 'OPTIONS']) assert.match(await ask(method, '?level=off'), /^405 /, method);
+      assert.equal(await ask('GET', '?level=off'), '200 debug\n');
+
+      // Whoever silences the log is seen in it; so is whoever lets it speak again.
+      assert.equal(await ask('PUT', '?level=off'), '200 off\n');
+      await visit();
+      // SIGHUP goes back to what was configured, whatever is in force.
+      edge.signal('SIGHUP');
+      await until('the level is as configured', async () => await ask('GET') === '200 info\n');
+      assert.equal(closed(), 1);
+    } finally {
+      await edge.stop();
+    }
+    hasEachKeyOnce(edge);
+    const changes = edge.log.filter(({ msg }) => msg === 'log level changed');
+    assert.deepEqual(changes.map(({ level, from, to, by }) => `${level}: ${from} to ${to} by ${by}`), [
+      'warn: info to debug by 127.0.0.1', 'warn: debug to off by 127.0.0.1', 'warn: off to info by SIGHUP']);
+  });
+
+  it('has the level that OPERATIONS.md tells how to set', async () => {
+    const guide = readFileSync(join(ROOT, 'OPERATIONS.md'), 'utf8');
+    const [, commands] = /<!-- test:log-level -->\n```sh\n([^`]+)```/.exec(guide);
+    const edge = await startEdge(redis);
+    try {
+      const { code, stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands.replaceAll('http://127.0.0.1:9464', edge.adminUrl)]);
+      assert.deepEqual([code, stdout], [0, 'debug\ndebug']);
+    } finally {
+      await edge.stop();
+    }
+  });
+
+  it('keeps its level for whoever has no token', async () => {
+    const server = await startServer(redis, {}, { env: { ADMIN_TOKEN: TOKEN } });
+    const ask = (method, headers = {}) =>
+      fetch(`${server.adminUrl}/log_level?level=debug`, { method, headers }).then(({ status }) => status);
+    try {
+      assert.deepEqual([await ask('GET'), await ask('PUT'), await ask('PUT', { authorization: `Bearer ${TOKEN}x` })], [401, 401, 401]);
+      assert.ok(!server.log.some(({ msg }) => msg === 'log level changed'));
+      assert.equal(await ask('PUT', { authorization: `Bearer ${TOKEN}` }), 200);
+      await until('it is logged', () => server.log.some(({ msg }) => msg === 'log level changed'));
+    } finally {
+      await server.stop();
+    }
+    assert.ok(!server.stderr.items.join('\n').includes(TOKEN), 'the log shows the token');
   });
 
   it('shows streams, too', async () => {
@@ -130,6 +211,7 @@ describe('the log', { timeout: 60000 }, () => {
       assert.match(line.level, /^(debug|info|warn|error)$/);
       assert.equal(typeof line.msg, 'string');
     }
+    for (const program of [text, json]) hasEachKeyOnce(program);
     assert.deepEqual(text.log.filter(({ msg }) => ['starting', 'ready', 'draining', 'stopped'].includes(msg)).map(({ msg }) => msg),
       ['starting', 'ready', 'draining', 'stopped']);
   });

@@ -1,7 +1,11 @@
 #include "core/runtime/admin_listener.h"
 
 #include <gtest/gtest.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
 
+#include <array>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -14,24 +18,46 @@ namespace {
 
 constexpr char kToken[] = "a-token-of-some-length";
 
-AdminListener::Handlers pages() {
-  return {{"/open",
-           [] {
-             return AdminResponse{200, "text/plain; charset=utf-8", "open\n"};
-           }},
-          {"/guarded",
-           [] {
-             return AdminResponse{200, "application/json", "{}\n"};
-           }},
-          {"/sick", [] {
-             return AdminResponse{503, "text/plain; charset=utf-8", "sick\n"};
-           }}};
+AdminPage page(AdminResponse response) {
+  return {[response = std::move(response)] { return response; }};
+}
+
+AdminListener::Pages pages() {
+  const auto setting = [] { return AdminResponse{200, "text/plain; charset=utf-8", "as it is\n"}; };
+  const auto change = [](const AdminChange& asked) {
+    return AdminResponse{asked.query == "to=this" ? 200 : 400, "text/plain; charset=utf-8",
+                         std::string(asked.query) + " by " + std::string(asked.peer) + "\n"};
+  };
+  return {{"/open", page({200, "text/plain; charset=utf-8", "open\n"})},
+          {"/guarded", page({200, "application/json", "{}\n"})},
+          {"/sick", page({503, "text/plain; charset=utf-8", "sick\n"})},
+          {"/setting", {setting, change}}};
+}
+
+// An address of this host that is not loopback; "" if it has none.
+std::string outer_address() {
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return "";
+  std::string found;
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    if ((one->ifa_flags & IFF_LOOPBACK) != 0 || (one->ifa_flags & IFF_UP) == 0) continue;
+    std::array<char, NI_MAXHOST> text{};
+    if (getnameinfo(one->ifa_addr, sizeof(sockaddr_in), text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) == 0) {
+      found = text.data();
+    }
+  }
+  freeifaddrs(all);
+  return found;
 }
 
 class AdminListenerTest : public testing::Test {
  protected:
-  explicit AdminListenerTest(const std::string& token = kToken) {
-    auto opened = AdminListener::open({"127.0.0.1", 0}, pages(), {token, {"/guarded"}});
+  explicit AdminListenerTest(const std::string& token = kToken,
+                             const std::string& host = "127.0.0.1")
+      : host_(host) {
+    auto opened = AdminListener::open({host, 0}, pages(), {token, {"/guarded"}});
     EXPECT_TRUE(opened);
     if (opened) listener_ = std::move(opened).value();
   }
@@ -41,7 +67,7 @@ class AdminListenerTest : public testing::Test {
     namespace asio = boost::asio;
     asio::io_context io;
     asio::ip::tcp::socket socket(io);
-    socket.connect({asio::ip::make_address("127.0.0.1"), listener_->address().port});
+    socket.connect({asio::ip::make_address(host_), listener_->address().port});
     asio::write(socket, asio::buffer(request_line + " HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n"));
     std::string answer;
     boost::system::error_code end;
@@ -57,6 +83,7 @@ class AdminListenerTest : public testing::Test {
     return answer.substr(answer.find("\r\n\r\n") + 4);
   }
 
+  const std::string host_;
   std::unique_ptr<AdminListener> listener_;
 };
 
@@ -81,11 +108,18 @@ TEST_F(AdminListenerTest, KnowsNoOtherPagesAndMethods) {
   EXPECT_EQ(status("GET /open/more"), "404");
   EXPECT_EQ(status("GET /../etc/passwd"), "404");
   EXPECT_EQ(status("POST /open", "Content-Length: 0\r\n"), "405");
+  EXPECT_EQ(status("PUT /open?to=this", "Content-Length: 0\r\n"), "405");
+  EXPECT_EQ(status("PUT /nowhere", "Content-Length: 0\r\n"), "405");
+  EXPECT_NE(ask("DELETE /open").find("\r\nAllow: GET, HEAD\r\n"), std::string::npos);
 }
 
 TEST_F(AdminListenerTest, AsksForTheTokenWhereItGuards) {
   EXPECT_EQ(status("GET /guarded"), "401");
   EXPECT_EQ(status("HEAD /guarded"), "401");
+  EXPECT_EQ(status("GET /setting"), "200");
+  EXPECT_EQ(status("PUT /setting?to=this"), "401");
+  EXPECT_EQ(status("PUT /setting?to=this", "Authorization: Bearer not-the-token-at-all\r\n"),
+            "401");
   EXPECT_EQ(status("GET /open"), "200");
 }
 
@@ -105,6 +139,48 @@ TEST_F(AdminListenerTest, TakesTheTokenAndNothingLikeIt) {
   EXPECT_EQ(with("Bearer "), "401");
   EXPECT_EQ(with("Basic " + token), "401");
   EXPECT_EQ(with(token), "401");
+}
+
+TEST_F(AdminListenerTest, ChangesWhatThePageLetsChangeForWhoHasTheToken) {
+  const std::string token = "Authorization: Bearer " + std::string(kToken) + "\r\n";
+  EXPECT_EQ(body("PUT /setting?to=this", token), "to=this by 127.0.0.1\n");
+  EXPECT_EQ(status("PUT /setting?to=that", token), "400");
+  EXPECT_EQ(body("PUT /setting", token), " by 127.0.0.1\n");
+  EXPECT_EQ(body("GET /setting?to=this"), "as it is\n");
+  // A body is of no use, and does no harm.
+  EXPECT_EQ(status("PUT /setting?to=this", token + "Content-Length: 4\r\n\r\nbody"), "200");
+}
+
+// A page of another site, open in a browser on this host, can have these sent, but not a PUT.
+TEST_F(OpenAdminListenerTest, ChangesNothingForWhatABrowserSendsUnasked) {
+  EXPECT_EQ(status("GET /setting?to=this"), "200");
+  EXPECT_EQ(body("GET /setting?to=this"), "as it is\n");
+  EXPECT_EQ(status("POST /setting?to=this", "Content-Length: 0\r\n"), "405");
+  const std::string preflight = ask("OPTIONS /setting?to=this",
+                                    "Origin: http://evil.example\r\n"
+                                    "Access-Control-Request-Method: PUT\r\n");
+  EXPECT_EQ(preflight.substr(9, 3), "405");
+  EXPECT_NE(preflight.find("\r\nAllow: GET, HEAD, PUT\r\n"), std::string::npos);
+  EXPECT_EQ(preflight.find("Access-Control"), std::string::npos);
+}
+
+TEST_F(OpenAdminListenerTest, LetsThisHostChangeWithoutAToken) {
+  EXPECT_EQ(status("PUT /setting?to=this"), "200");
+}
+
+class ReachableAdminListenerTest : public AdminListenerTest {
+ protected:
+  ReachableAdminListenerTest() : AdminListenerTest("", address()) {}
+  static std::string address() {
+    const std::string outer = outer_address();
+    return outer.empty() ? "127.0.0.1" : outer;
+  }
+};
+
+TEST_F(ReachableAdminListenerTest, LetsNobodyElseChangeWithoutAToken) {
+  if (outer_address().empty()) GTEST_SKIP() << "this host has no address but loopback";
+  EXPECT_EQ(status("GET /setting"), "200");
+  EXPECT_EQ(status("PUT /setting?to=this"), "403");
 }
 
 TEST_F(AdminListenerTest, SaysNothingOfAGuardedPageWithoutTheToken) {

@@ -54,6 +54,22 @@ TEST_F(HealthzTest, NamesTheShardThatIsStuckAndForgivesIt) {
   EXPECT_TRUE(becomes(200, 2s));
 }
 
+TEST(LogLevelPage, KnowsTheLevelsByTheirWords) {
+  for (const char* word : {"trace", "debug", "info", "warn", "error", "off"}) {
+    const auto level = log_level_asked_for("level=" + std::string(word));
+    ASSERT_TRUE(level) << word;
+    EXPECT_EQ(name(*level), word);
+  }
+}
+
+TEST(LogLevelPage, TakesNothingElse) {
+  for (const char* query : {"", "debug", "level", "level=", "level=verbose", "level=Debug",
+                            "level=debug ", "level=debug&level=info", "x=1&level=debug",
+                            "level=%64ebug", "Level=debug", "level=debug\n"}) {
+    EXPECT_FALSE(log_level_asked_for(query)) << query;
+  }
+}
+
 TEST(RealtimeJson, SaysAllNamesFromTheStart) {
   Metrics metrics;
   RealtimeState state;
