@@ -159,8 +159,10 @@ Result<std::unique_ptr<AdminListener>, AdminError> AdminListener::open(const Add
   server->pages = std::move(pages);
   server->guard = std::move(guard);
   const std::string ports = address.text();
+  // Whoever sends half a request holds a thread until the timeout; the probes of an orchestrator,
+  // which restarts what does not answer for some seconds, must find another one.
   const std::array<const char*, 9> options = {
-      "listening_ports",   ports.c_str(), "num_threads", "2", "request_timeout_ms", "5000",
+      "listening_ports",   ports.c_str(), "num_threads", "8", "request_timeout_ms", "2000",
       "enable_keep_alive", "no",          nullptr};
   mg_callbacks callbacks;
   std::memset(&callbacks, 0, sizeof callbacks);
