@@ -83,6 +83,13 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
           m.gauge("notifications_connections", "Open connections by kind.", {{"kind", "http"}})),
       websocket_connections(m.gauge("notifications_connections", "Open connections by kind.",
                                     {{"kind", "websocket"}})) {
+  constexpr std::array<const char*, kWebSocketStates> kStates = {"connecting", "connected",
+                                                                 "closing"};
+  for (std::size_t i = 0; i < kStates.size(); ++i) {
+    websocket_states[i] =
+        &m.gauge("notifications_websocket_states", "WebSocket connections by what they are at.",
+                 {{"state", kStates[i]}});
+  }
   for (int i = 0; i < kCloseReasons; ++i) {
     disconnects[static_cast<std::size_t>(i)] =
         &m.counter("notifications_disconnects_total", "Sessions ended, by reason.",

@@ -16,6 +16,14 @@
 
 namespace notifications::edge {
 
+// What a WebSocket connection is at: the label of a gauge.
+enum class WebSocketState : std::uint8_t {
+  kConnecting,  // no Socket.IO CONNECT yet, or none answered
+  kConnected,   // in the default namespace
+  kClosing,     // its session is over; the socket is not closed yet
+};
+inline constexpr int kWebSocketStates = 3;
+
 // The counters of the edge. Thread: any.
 struct EdgeMetrics {
   explicit EdgeMetrics(Metrics& metrics);
@@ -41,6 +49,7 @@ struct EdgeMetrics {
   Gauge& sse_connections;
   Gauge& http_connections;
   Gauge& websocket_connections;
+  std::array<Gauge*, kWebSocketStates> websocket_states;
   std::array<Counter*, kCloseReasons> disconnects;
   std::array<Counter*, engineio::kRefusals> handshake_refusals;
 };

@@ -57,11 +57,13 @@ SocketIoConnection::SocketIoConnection(EdgeShard& shard, Socket socket, std::uin
       session_(*this, shard.context().session_options) {
   shard.context().metrics.connects.add();
   shard.context().metrics.websocket_connections.add(1);
+  gauge_of(counted_as_).add(1);
 }
 
 SocketIoConnection::~SocketIoConnection() {
   EdgeContext& context = shard_.context();
   context.metrics.websocket_connections.add(-1);
+  gauge_of(counted_as_).add(-1);
   context.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -95,6 +97,7 @@ void SocketIoConnection::on_readable() {
       }
       // A client that only ended its half still gets what it is owed.
       state_ = State::kFlushing;
+      count_state();
       return flush();
     }
     if (n < 0) {
@@ -128,6 +131,7 @@ bool SocketIoConnection::on_text(std::string_view message) {
   if (!admit_message()) return true;
   const auto deadline = session_.next_deadline();
   session_.on_text(message, shard_.shard().now());
+  count_state();
   // A pong may bring the next ping nearer than the timeout that was waited for.
   if (state_ == State::kOpen && session_.next_deadline() < deadline) schedule();
   return true;
@@ -158,6 +162,7 @@ void SocketIoConnection::on_close(std::optional<std::uint16_t> code, std::string
   }
   // Both sides have said goodbye, or will have once the queue is written.
   state_ = State::kFlushing;
+  count_state();
   shard_.shard().mark_dirty(*this);
 }
 
@@ -185,6 +190,7 @@ void SocketIoConnection::disconnect() {
 
 void SocketIoConnection::accept(std::string_view sid, std::string_view pid) {
   session_.accept(sid, pid);
+  count_state();
   const auto ttl = shard_.context().settings.session_ttl;
   refresh_at_ = shard_.shard().now() + jittered(refresh_interval(ttl));
   schedule();
@@ -339,6 +345,7 @@ void SocketIoConnection::close(CloseReason reason) {
   const CloseFrame frame = close_frame(reason);
   if (frame.send) writer_.push_always(websocket::close_frame(frame.code, frame.text));
   state_ = State::kClosing;
+  count_state();
   give_up_at_ = shard_.shard().now() + kCloseTimeout;
   schedule();
   shard_.shard().mark_dirty(*this);
@@ -369,6 +376,20 @@ void SocketIoConnection::finish(CloseReason reason) {
   writer_.clear();
   recovery_.reset();
   close_socket();
+}
+
+Gauge& SocketIoConnection::gauge_of(WebSocketState state) const {
+  return *shard_.context().metrics.websocket_states[static_cast<std::size_t>(state)];
+}
+
+void SocketIoConnection::count_state() {
+  const WebSocketState now = state_ != State::kOpen ? WebSocketState::kClosing
+                             : session_.connected() ? WebSocketState::kConnected
+                                                    : WebSocketState::kConnecting;
+  if (now == counted_as_) return;
+  gauge_of(counted_as_).add(-1);
+  gauge_of(now).add(1);
+  counted_as_ = now;
 }
 
 void SocketIoConnection::schedule() {

@@ -8,6 +8,7 @@
 #include "core/subscriber.h"
 #include "edge/close_reason.h"
 #include "edge/connection.h"
+#include "edge/edge_context.h"
 #include "edge/rate_limit.h"
 #include "edge/recovery.h"
 #include "edge/socket_writer.h"
@@ -88,6 +89,8 @@ class SocketIoConnection final : public Connection,
   void close(CloseReason reason);
   void end_session(CloseReason reason);
   void finish(CloseReason reason);
+  void count_state();
+  Gauge& gauge_of(WebSocketState state) const;
   bool admit_message();
   void push(std::string frame);
   void flush_soon();
@@ -102,6 +105,7 @@ class SocketIoConnection final : public Connection,
   bool waits_writable_ = false;  // the socket takes no more; on_writable() will come
   bool half_close_ = false;      // end our half once the queue is written
   bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
+  WebSocketState counted_as_ = WebSocketState::kConnecting;
   SocketWriter writer_;
 
   websocket::FrameParser parser_;

@@ -1,9 +1,10 @@
 #include "core/runtime/dispatcher.h"
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 #include <utility>
+
+#include "core/runtime/event_age.h"
 
 namespace notifications {
 namespace {
@@ -27,15 +28,6 @@ constexpr std::array<std::string_view, 13> kPlatformEvents = {"node_status",
                                                               "run_event_updated",
                                                               "tool_output_chunk",
                                                               "tool_output_terminal"};
-
-// Seconds since a valid timestamp; clocks of other machines may make it look younger than new.
-double age_of(std::string_view ts) {
-  const UnixTime then = to_unix_time(ts);
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const double age = std::chrono::duration<double>(now).count() -
-                     static_cast<double>(then.seconds) - static_cast<double>(then.nanos) * 1e-9;
-  return std::max(age, 0.0);
-}
 
 }  // namespace
 
@@ -122,7 +114,7 @@ void Dispatcher::on_message(const Incoming& message) {
     return count_invalid(decoded.error(), message.text.size());
   }
   events_in_.add();
-  age_.observe(age_of(decoded->ts));
+  age_.observe(event_age_seconds(decoded->ts));
   const ShardMask mask = interest_.interested(decoded->rooms);
   if (mask == 0) {
     unwatched_.add();
@@ -145,12 +137,12 @@ Counter& Dispatcher::delivered_of(std::string_view event) {
 void Dispatcher::deliver(Shard& shard, const Batch& batch) {
   std::size_t count = 0;
   for (const PublicationPtr& publication : batch) {
-    shard.delivering(publication->received_at());
+    shard.delivering(publication.get());
     const std::size_t delivered = shard.hub().deliver(publication);
     delivered_of(publication->envelope().event).add(delivered);
     count += delivered;
   }
-  shard.delivering(std::nullopt);
+  shard.delivering(nullptr);
   deliveries_.add(count);
 }
 

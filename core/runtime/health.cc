@@ -39,6 +39,28 @@ std::string by_label(const Metrics& metrics, std::string_view metric) {
   return object.end();
 }
 
+// Null with the journal off.
+std::string journal_json(const Metrics& metrics) {
+  constexpr std::string_view kLag = "notifications_journal_lag_seconds";
+  if (metrics.by_label(kLag).empty()) return "null";
+  JsonObject object;
+  object.number("lag_seconds", metrics.total(kLag));
+  object.number("read_age_seconds", metrics.total("notifications_journal_read_age_seconds"));
+  object.member("replay_pages_by_source") += by_label(metrics, "notifications_replay_pages_total");
+  object.number("replayed_events_total", metrics.total("notifications_replayed_events_total"));
+  object.number("gaps_total", metrics.total("notifications_replay_gaps_total"));
+  return object.end();
+}
+
+std::string loop_lags_json(const RealtimeState& state) {
+  std::string out = "[";
+  for (const auto lag : state.loop_lags) {
+    if (out.size() > 1) out += ',';
+    out += std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(lag).count());
+  }
+  return out + "]";
+}
+
 std::string redis_json(const RealtimeState& state) {
   JsonObject object;
   object.flag("configured", state.redis_configured);
@@ -83,9 +105,12 @@ std::string realtime_json(const RealtimeState& state, const Metrics& metrics) {
     object.member(key) += by_label(metrics, metric);
   };
   object.text("program", name(state.program));
+  object.text("version", state.version);
   object.number("uptime_seconds", state.uptime.count());
   object.flag("ready", state.ready);
   object.flag("draining", state.draining);
+  object.number("drain_connections",
+                state.draining ? static_cast<std::int64_t>(state.consumers) : 0);
   total("connects_total", "notifications_connects_total");
   total("disconnects_total", "notifications_disconnects_total");
   labels("disconnects_by_reason", "notifications_disconnects_total");
@@ -103,6 +128,11 @@ std::string realtime_json(const RealtimeState& state, const Metrics& metrics) {
   labels("events_sent_by_type", "notifications_events_delivered_total");
   total("messages_dropped_total", "notifications_deliveries_dropped_total");
   total("slow_evictions_total", "notifications_slow_evictions_total");
+  total("bytes_received_total", "notifications_received_bytes_total");
+  total("bytes_sent_total", "notifications_sent_bytes_total");
+  labels("publishes_by_outcome", "notifications_publishes_total");
+  object.member("shard_loop_lag_ms") += loop_lags_json(state);
+  object.member("journal") += journal_json(metrics);
   object.member("redis") += redis_json(state);
   return object.end() + "\n";
 }

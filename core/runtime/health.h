@@ -38,11 +38,14 @@ std::optional<LogLevel> log_level_asked_for(std::string_view query);
 // What /health/realtime needs to know beside the counters.
 struct RealtimeState {
   Program program = Program::kGateway;
+  std::string_view version;
   std::chrono::seconds uptime{0};
   bool ready = false;
   bool draining = false;
+  std::size_t consumers = 0;  // that a drain has yet to end
   std::size_t rooms = 0;
   std::size_t subscriptions = 0;
+  std::vector<std::chrono::microseconds> loop_lags;  // by shard
   bool redis_configured = false;
   BrokerStatus broker;
 };

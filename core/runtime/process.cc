@@ -150,11 +150,18 @@ void Process::start() {
       "Time from an event's arrival here to the write that hands it to a consumer's socket; one "
       "delivery in 64 is timed.",
       {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5});
+  Histogram& delivered_age = metrics_.histogram(
+      "notifications_delivered_event_age_seconds",
+      "Time from an event's ts to the write that hands it to a consumer's socket, of the "
+      "deliveries that are timed.",
+      {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300});
   for (const auto& shard : shards_) {
-    shard->time_deliveries(delivery_seconds);
+    shard->time_deliveries(delivery_seconds, delivered_age);
     metrics_.computed(
-        "notifications_shard_loop_lag_seconds", "How late a shard's last tick ran.",
-        [shard = shard.get()] { return std::chrono::duration<double>(shard->loop_lag()).count(); },
+        "notifications_shard_loop_lag_seconds", "How late a shard's loop is.",
+        [shard = shard.get()] {
+          return std::chrono::duration<double>(shard->loop_lag(Shard::Clock::now())).count();
+        },
         {{"shard", std::to_string(shard->id())}});
   }
   for (const auto& shard : shards_) shard->start();
@@ -207,8 +214,11 @@ int Process::run() {
   log_.info("starting",
             {{"program", name(settings_.program)},
              {"pid", getpid()},
+             {"version", NOTIFICATIONS_VERSION},
              {"shards", shards_.size()},
              {"file_limit", static_cast<std::uint64_t>(files)},
+             {"channel", settings_.channel},
+             {"journal", settings_.journal ? "on" : "off"},
              {"broker", settings_.redis_url ? settings_.redis_url->redacted() : "memory"}});
   if (!open()) return EXIT_FAILURE;
   // Before any thread starts, so that none of them takes the signals.
@@ -299,12 +309,17 @@ AdminResponse Process::readyz() const {
 RealtimeState Process::realtime() const {
   RealtimeState state;
   state.program = settings_.program;
+  state.version = NOTIFICATIONS_VERSION;
   state.uptime = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() -
                                                                   started_at_);
   state.ready = ready();
   state.draining = draining_;
+  state.consumers = consumers();
   state.rooms = interest_.rooms();
   state.subscriptions = subscriptions();
+  for (const auto& shard : shards_) {
+    state.loop_lags.push_back(shard->loop_lag(Shard::Clock::now()));
+  }
   state.redis_configured = settings_.redis_url.has_value();
   state.broker = broker_->status();
   return state;

@@ -2,7 +2,10 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <string>
+
+#include "core/runtime/event_age.h"
 
 namespace notifications {
 namespace {
@@ -16,6 +19,8 @@ constexpr std::size_t kFlushSlice = 512;
 constexpr std::size_t kFirstSlice = 16;
 // One delivery in so many is timed.
 constexpr std::uint64_t kTimedDeliveries = 64;
+// An idle loop turns so often.
+constexpr std::chrono::milliseconds kIdleTick{256};
 
 }  // namespace
 
@@ -38,9 +43,10 @@ void Shard::mark_dirty(Flushable& connection) {
   connection.dirty_in_ = this;
   connection.dirty_index_ = dirty_.size();
   dirty_.push_back(&connection);
-  if (delivering_ && deliveries_marked_++ % kTimedDeliveries == 0 && timed_ == nullptr) {
+  if (delivering_ != nullptr && deliveries_marked_++ % kTimedDeliveries == 0 && timed_ == nullptr) {
     timed_ = &connection;
-    timed_since_ = *delivering_;
+    timed_since_ = delivering_->received_at();
+    timed_ts_ = delivering_->envelope().ts;
   }
   if (flush_posted_) return;
   flush_posted_ = true;
@@ -64,9 +70,9 @@ void Shard::flush_dirty() {
     const bool timed = connection == timed_;
     if (timed) timed_ = nullptr;
     connection->flush();
-    if (timed && delivery_seconds_ != nullptr) {
-      delivery_seconds_->observe(
-          std::chrono::duration<double>(Clock::now() - timed_since_).count());
+    if (timed && since_arrival_ != nullptr) {
+      since_arrival_->observe(std::chrono::duration<double>(Clock::now() - timed_since_).count());
+      since_ts_->observe(event_age_seconds(timed_ts_));
     }
   }
   if (flushed_ == dirty_.size()) {
@@ -90,10 +96,17 @@ void Shard::tick() {
                      std::memory_order_relaxed);
   timers_.advance(now);
   look_around(now);
-  tick_timer_.expires_after(timers_.empty() ? std::chrono::milliseconds(256) : TimerWheel::kTick);
+  tick_timer_.expires_after(timers_.empty() ? kIdleTick : TimerWheel::kTick);
   tick_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) tick();
   });
+}
+
+std::chrono::microseconds Shard::loop_lag(Clock::time_point now) const {
+  // Of a loop that is held up at this moment the last tick tells nothing.
+  const auto overdue =
+      std::chrono::duration_cast<std::chrono::microseconds>(now - last_turn() - kIdleTick);
+  return std::max(std::chrono::microseconds(loop_lag_us_.load(std::memory_order_relaxed)), overdue);
 }
 
 void Shard::look_around(Clock::time_point now) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "core/hub.h"
 #include "core/metrics.h"
 #include "core/position.h"
+#include "core/publication.h"
 #include "core/runtime/timer_wheel.h"
 
 namespace notifications {
@@ -81,12 +83,16 @@ class Shard {
   void on_gap(OnGap listener) { gap_listeners_.push_back(std::move(listener)); }
   void gap(const Position& after, const Position& resumes_at);
 
-  // What is handed to the hub until the next call came into the process at `received_at`; nothing
-  // between events. Of the connections that this makes dirty one in 64 is timed until its flush has
-  // returned: no clock is read for the others.
-  void delivering(std::optional<Clock::time_point> received_at) { delivering_ = received_at; }
-  // Where these times go. Before the start.
-  void time_deliveries(Histogram& seconds) { delivery_seconds_ = &seconds; }
+  // What is handed to the hub until the next call; null between events. Of the connections that
+  // this makes dirty one in 64 is timed until its flush has returned: no clock is read for the
+  // others.
+  void delivering(const Publication* event) { delivering_ = event; }
+  // Where these times go: since the event's arrival in the process, and since its ts. Before the
+  // start.
+  void time_deliveries(Histogram& since_arrival, Histogram& since_ts) {
+    since_arrival_ = &since_arrival;
+    since_ts_ = &since_ts;
+  }
 
   // Calls `work` about once a second, on the shard's thread. Before the start.
   void every_second(std::function<void()> work) { every_second_.push_back(std::move(work)); }
@@ -96,10 +102,9 @@ class Shard {
   // Ends the loop and joins the thread. Thread: any but the shard's.
   void stop();
 
-  // How much later than due the last tick of the loop ran. Thread: any.
-  std::chrono::microseconds loop_lag() const {
-    return std::chrono::microseconds(loop_lag_us_.load(std::memory_order_relaxed));
-  }
+  // How much later than due the last tick of the loop ran, or the one that is due at `now` would.
+  // Thread: any.
+  std::chrono::microseconds loop_lag(Clock::time_point now) const;
   // Subscriptions of the hub, about a second ago. Thread: any.
   std::size_t subscriptions() const { return subscriptions_.load(std::memory_order_relaxed); }
   // When the loop last turned; for liveness. Thread: any.
@@ -117,7 +122,8 @@ class Shard {
   // Constant after construction, or the start.
   const ShardId id_;
   std::vector<std::function<void()>> every_second_;
-  Histogram* delivery_seconds_ = nullptr;
+  Histogram* since_arrival_ = nullptr;
+  Histogram* since_ts_ = nullptr;
 
   // Any thread.
   boost::asio::io_context io_;
@@ -138,10 +144,11 @@ class Shard {
   bool flush_posted_ = false;
   Clock::time_point look_at_;  // when every_second_ is due
   // The delivery that is being timed.
-  std::optional<Clock::time_point> delivering_;
+  const Publication* delivering_ = nullptr;
   std::uint64_t deliveries_marked_ = 0;
   Flushable* timed_ = nullptr;  // stands in dirty_
   Clock::time_point timed_since_;
+  std::string timed_ts_;
 
   std::thread thread_;
 };

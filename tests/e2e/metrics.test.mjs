@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { RawClient } from './support/clients.mjs';
 import { envelopeText } from './support/envelopes.mjs';
 import { GrpcClient, status } from './support/grpc.mjs';
+import { RawSocket } from './support/raw_socket.mjs';
 import { RedisServer } from './support/redis.mjs';
 import { start, startEdge, startServer, stopAll } from './support/programs.mjs';
 import { until } from './support/wait.mjs';
@@ -28,6 +29,10 @@ describe('the metrics', { timeout: 90000 }, () => {
     await redis?.stop();
   });
   const publish = (...args) => grpc.publish({ event: args[1], rooms: args[0], payload_json: args[2] ?? 'null' });
+  const version = async () => {
+    const [{ labels }] = (await edge.metrics()).filter(({ name }) => name === 'notifications_build_info');
+    return /version="([^"]+)"/.exec(labels)[1];
+  };
   const value = async (program, name, labels = '') => (await program.metrics())
     .filter((sample) => sample.name === name && sample.labels.includes(labels)).reduce((sum, sample) => sum + sample.value, 0);
 
@@ -47,6 +52,19 @@ describe('the metrics', { timeout: 90000 }, () => {
     await until('three subscriptions', async () => await value(edge, 'notifications_subscriptions') === 3);
     assert.equal(await value(edge, 'notifications_rooms'), 2);
     assert.equal(await value(edge, 'notifications_connections', 'websocket'), 2);
+    const states = async () => Promise.all(['connecting', 'connected', 'closing'].map((state) => value(edge, 'notifications_websocket_states', state)));
+    assert.deepEqual(await states(), [0, 2, 0]);
+    // One that has not said CONNECT, and one that does not answer a close.
+    const [silent, closing] = [await RawSocket.connect(edge.port), await RawSocket.connect(edge.port)];
+    await silent.open();
+    await closing.connect();
+    assert.deepEqual(await states(), [1, 3, 0]);
+    closing.socket.pause();
+    closing.send('9nonsense');
+    await until('it is being closed', async () => (await states()).join() === '1,2,1');
+    silent.destroy();
+    closing.destroy();
+    await until('they are gone', async () => (await states()).join() === '0,2,0');
     assert.equal(await value(edge, 'notifications_connection_limit'), 500);
     await until('queues are looked at', async () => await value(edge, 'notifications_outbound_queue_bytes_count') > 0);
     assert.equal(await value(edge, 'notifications_drain_connections'), 0);
@@ -64,6 +82,9 @@ describe('the metrics', { timeout: 90000 }, () => {
     assert.ok(count >= 1 && count <= 5, `${count} of 256 deliveries were timed`);
     const seconds = await value(edge, 'notifications_delivery_seconds_sum');
     assert.ok(seconds > 0 && seconds < 10, `they took ${seconds} s`);
+    // And from their ts, which is before their arrival.
+    assert.equal(await value(edge, 'notifications_delivered_event_age_seconds_count'), await value(edge, 'notifications_delivery_seconds_count'));
+    assert.ok(await value(edge, 'notifications_delivered_event_age_seconds_sum') < 60);
     browser.close();
   });
 
@@ -112,6 +133,10 @@ describe('the metrics', { timeout: 90000 }, () => {
     assert.equal(body.program, 'notifications-edge');
     assert.equal(body.ready, true);
     assert.ok(body.events_sent_by_type.node_state >= 256);
+    assert.deepEqual(body.shard_loop_lag_ms.map((lag) => lag >= 0 && lag < 60000), [true, true]);
+    assert.ok(body.bytes_sent_total > 256 * 20, `${body.bytes_sent_total} bytes were sent`);
+    assert.deepEqual([body.version, body.drain_connections], [await version(), 0]);
+    assert.deepEqual(Object.keys(body.journal), ['lag_seconds', 'read_age_seconds', 'replay_pages_by_source', 'replayed_events_total', 'gaps_total']);
     assert.equal(body.messages_sent_total, await value(edge, 'notifications_deliveries_total'));
     assert.deepEqual(body.redis, { configured: true, connected: true, flowing: true, reconnects_total: body.redis.reconnects_total, last_error: body.redis.last_error });
   });

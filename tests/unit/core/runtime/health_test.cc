@@ -74,16 +74,21 @@ TEST(RealtimeJson, SaysAllNamesFromTheStart) {
   Metrics metrics;
   RealtimeState state;
   state.program = Program::kEdge;
+  state.version = "1.2.3";
   state.uptime = 7s;
+  state.loop_lags = {1200us, 0us};
   EXPECT_EQ(
       realtime_json(state, metrics),
-      R"({"program":"notifications-edge","uptime_seconds":7,"ready":false,"draining":false,)"
+      R"({"program":"notifications-edge","version":"1.2.3","uptime_seconds":7,"ready":false,)"
+      R"("draining":false,"drain_connections":0,)"
       R"("connects_total":0,"disconnects_total":0,"disconnects_by_reason":{},)"
       R"("active_connections":0,"connections_by_kind":{},"connection_limit":0,"active_rooms":0,)"
       R"("active_subscriptions":0,"subscribes_total":0,"events_received_total":0,)"
       R"("events_invalid_total":0,"events_invalid_by_reason":{},"events_unwatched_total":0,)"
       R"("messages_sent_total":0,"events_sent_by_type":{},"messages_dropped_total":0,)"
-      R"("slow_evictions_total":0,"redis":{"configured":false,"connected":false,"flowing":false,)"
+      R"("slow_evictions_total":0,"bytes_received_total":0,"bytes_sent_total":0,)"
+      R"("publishes_by_outcome":{},"shard_loop_lag_ms":[1,0],"journal":null,)"
+      R"("redis":{"configured":false,"connected":false,"flowing":false,)"
       R"("reconnects_total":0,"last_error":null}})"
       "\n");
 }
@@ -95,13 +100,25 @@ TEST(RealtimeJson, CountsWhatWasCounted) {
   metrics.counter("notifications_events_delivered_total", "", {{"event", "node_status"}});
   metrics.gauge("notifications_connections", "", {{"kind", "sse"}}).set(4);
   metrics.gauge("notifications_connections", "", {{"kind", "websocket"}}).set(5);
+  metrics.gauge("notifications_journal_lag_seconds", "").set(6);
+  metrics.gauge("notifications_journal_read_age_seconds", "").set(2);
+  metrics.counter("notifications_replay_pages_total", "", {{"from", "window"}}).add(8);
+  metrics.counter("notifications_replayed_events_total", "").add(7);
+  metrics.counter("notifications_replay_gaps_total", "").add(1);
   RealtimeState state;
+  state.draining = true;
+  state.consumers = 9;
   state.broker.last_error = "connection \"lost\"\n";
   const std::string json = realtime_json(state, metrics);
   EXPECT_TRUE(json::is_valid(json));
   EXPECT_NE(json.find(R"("active_connections":9,"connections_by_kind":{"sse":4,"websocket":5})"),
             json.npos);
   EXPECT_NE(json.find(R"("messages_sent_total":3,"events_sent_by_type":{"node_state":2},)"),
+            json.npos);
+  EXPECT_NE(json.find(R"("draining":true,"drain_connections":9,)"), json.npos);
+  EXPECT_NE(json.find(R"("journal":{"lag_seconds":6,"read_age_seconds":2,)"
+                      R"("replay_pages_by_source":{"window":8},)"
+                      R"("replayed_events_total":7,"gaps_total":1},)"),
             json.npos);
   EXPECT_NE(json.find(R"("last_error":"connection \"lost\"\n")"), json.npos);
 }

@@ -5,12 +5,15 @@
 #include <thread>
 #include <vector>
 
+#include "core/runtime/event_age.h"
 #include "core/runtime/shard.h"
 
 namespace notifications {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr char kTs[] = "2026-02-19T12:00:00.000Z";
 
 class Writer : public Flushable {
  public:
@@ -25,7 +28,7 @@ class Watcher : public Subscriber {
 // What a shard measures about itself; the test turns its loop.
 class ShardMeasuresTest : public testing::Test {
  protected:
-  ShardMeasuresTest() { shard_.time_deliveries(times_); }
+  ShardMeasuresTest() { shard_.time_deliveries(times_, ages_); }
 
   void turn() {
     shard_.io().restart();
@@ -33,12 +36,15 @@ class ShardMeasuresTest : public testing::Test {
   }
   // One event that came in `ago`, delivered to `count` connections.
   void deliver(std::size_t count, std::chrono::seconds ago = 0s) {
-    shard_.delivering(Shard::Clock::now() - ago);
+    Envelope envelope;
+    envelope.ts = kTs;
+    const Publication event(std::move(envelope), "", "", Shard::Clock::now() - ago);
+    shard_.delivering(&event);
     for (std::size_t i = 0; i < count; ++i) {
       writers_.push_back(std::make_unique<Writer>());
       shard_.mark_dirty(*writers_.back());
     }
-    shard_.delivering(std::nullopt);
+    shard_.delivering(nullptr);
   }
   std::uint64_t timed() const {
     std::uint64_t sum = 0;
@@ -49,6 +55,7 @@ class ShardMeasuresTest : public testing::Test {
   RoomInterest interest_;
   Shard shard_{0, interest_};
   Histogram times_{{1, 10}};
+  Histogram ages_{{1e6}};
   std::vector<std::unique_ptr<Writer>> writers_;
 };
 
@@ -58,6 +65,22 @@ TEST_F(ShardMeasuresTest, TimesADeliveryFromItsArrivalToTheEndOfItsFlush) {
   turn();
   EXPECT_EQ(times_.counts(), (std::vector<std::uint64_t>{0, 1, 0}));
   EXPECT_GE(times_.sum(), 5);
+}
+
+// The event is no more when its connection is flushed.
+TEST_F(ShardMeasuresTest, TellsHowOldAnEventWasWhenItWasHandedOver) {
+  deliver(1);
+  turn();
+  EXPECT_EQ(ages_.counts(), (std::vector<std::uint64_t>{0, 1}));
+  const double age = event_age_seconds(kTs);
+  EXPECT_NEAR(ages_.sum(), age, 60);
+}
+
+TEST_F(ShardMeasuresTest, IsLateWhileItsLoopIsHeldUp) {
+  const auto started = shard_.last_turn();
+  EXPECT_EQ(shard_.loop_lag(started), 0us);
+  EXPECT_EQ(shard_.loop_lag(started + 256ms), 0us);
+  EXPECT_EQ(shard_.loop_lag(started + 10s), 9744ms);
 }
 
 TEST_F(ShardMeasuresTest, TimesOneDeliveryIn64) {
