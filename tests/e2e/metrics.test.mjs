@@ -1,14 +1,16 @@
 // /metrics and /health/realtime: what they count, that it is right, and that no peer's text gets in.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { RawClient } from './support/clients.mjs';
 import { envelopeText } from './support/envelopes.mjs';
 import { GrpcClient, status } from './support/grpc.mjs';
 import { RawSocket } from './support/raw_socket.mjs';
 import { RedisServer } from './support/redis.mjs';
-import { start, startEdge, startServer, stopAll } from './support/programs.mjs';
+import { ROOT, start, startEdge, startServer, stopAll } from './support/programs.mjs';
 import { until } from './support/wait.mjs';
 
 const TOKEN = 'token-of-the-monitoring';
@@ -108,6 +110,19 @@ describe('the metrics', { timeout: 90000 }, () => {
     }, { deadline: 30000 });
     assert.ok(await value(edge, 'notifications_deliveries_dropped_total', 'sse') > 0);
     slow.destroy();
+  });
+
+  it('name each reason for an end as OPERATIONS.md explains it', async () => {
+    const guide = readFileSync(join(ROOT, 'OPERATIONS.md'), 'utf8');
+    const [, table] = /\n## Why connections end\n([^]+?)\n## /.exec(guide);
+    const explained = [...table.matchAll(/^\| [^|]*\| ([^|]+) \|/gm)].flatMap(([, cell]) => [...cell.matchAll(/`(\w+…?)`/g)].map(([, name]) => name));
+    const reasons = new Set();
+    for (const program of [edge, server]) {
+      for (const { name, labels } of await program.metrics()) {
+        if (name === 'notifications_disconnects_total') reasons.add(/reason="(\w+)"/.exec(labels)[1].replace(/^(websocket|violation)_.+/, '$1_…'));
+      }
+    }
+    assert.deepEqual([...reasons].sort(), [...new Set(explained)].sort());
   });
 
   it('hold no text of a publisher or client', async () => {
