@@ -113,4 +113,18 @@ EdgeContext::EdgeContext(const Settings& s, Log& l, Metrics& m)
       .set(static_cast<std::int64_t>(connection_limit));
 }
 
+void EdgeContext::log_closed(std::uint64_t connection, CloseReason reason) {
+  const bool ours = static_cast<int>(reason) >= static_cast<int>(CloseReason::kPingTimeout);
+  const LogField id{"connection", connection};
+  const LogField word{"reason", name(reason)};
+  const LogField code{"code", static_cast<int>(reason)};
+  if (log.enabled(LogLevel::kDebug)) {
+    const auto write = ours ? &Log::info : &Log::debug;
+    (log.*write)("client closed", {id, word, code});
+  } else if (ours && log.enabled(LogLevel::kInfo)) {
+    const auto suppressed = close_limits_[static_cast<std::size_t>(index(reason))].admit();
+    if (suppressed) log.info("client closed", {id, word, code, {"suppressed", *suppressed}});
+  }
+}
+
 }  // namespace notifications::edge

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -61,6 +62,11 @@ struct EdgeMetrics {
 struct EdgeContext {
   EdgeContext(const Settings& settings, Log& log, Metrics& metrics);
 
+  // Logs that a connection ended. What the client did is for debug. What we decided is info: a line
+  // a second for each reason, as a drain or a crowd of hostile clients would fill the disk; all of
+  // them if the level is debug.
+  void log_closed(std::uint64_t connection, CloseReason reason);
+
   const Settings& settings;
   Log& log;
   // With the journal on; else null. Set before the shards run.
@@ -74,6 +80,12 @@ struct EdgeContext {
   std::atomic<std::uint64_t> connections = 0;
   std::atomic<std::uint64_t> next_connection_id = 1;
   std::atomic<bool> draining = false;
+
+ private:
+  struct CloseLimit : LogLimit {
+    CloseLimit() : LogLimit(std::chrono::seconds(1)) {}
+  };
+  std::array<CloseLimit, kCloseReasons> close_limits_;
 };
 
 }  // namespace notifications::edge

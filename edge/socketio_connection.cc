@@ -73,7 +73,7 @@ void SocketIoConnection::start(std::string response, std::span<char> rest) {
   writer_.push_always(std::move(response));
   session_.open(new_random_id(kSidBytes), now);
   if (shard_.context().log.enabled(LogLevel::kDebug)) {
-    shard_.context().log.debug("client connected", {{"connection", id_}});
+    shard_.context().log.debug("client connected", {{"connection", id_}, {"kind", "websocket"}});
   }
   schedule();
   if (!rest.empty() && !receive(rest)) return;
@@ -365,14 +365,7 @@ void SocketIoConnection::finish(CloseReason reason) {
   reason_ = reason;
   EdgeContext& context = shard_.context();
   context.metrics.disconnects[static_cast<std::size_t>(index(reason))]->add();
-  const bool ordinary = static_cast<int>(reason) < static_cast<int>(CloseReason::kPingTimeout);
-  const LogLevel level = ordinary ? LogLevel::kDebug : LogLevel::kInfo;
-  if (context.log.enabled(level)) {
-    const auto log = ordinary ? &Log::debug : &Log::info;
-    (context.log.*log)(
-        "client closed",
-        {{"connection", id_}, {"reason", name(reason)}, {"code", static_cast<int>(reason)}});
-  }
+  context.log_closed(id_, reason);
   writer_.clear();
   recovery_.reset();
   close_socket();

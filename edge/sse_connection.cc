@@ -35,6 +35,9 @@ SseConnection::~SseConnection() {
 }
 
 void SseConnection::start(std::string head) {
+  if (shard_.context().log.enabled(LogLevel::kDebug)) {
+    shard_.context().log.debug("client connected", {{"connection", id_}, {"kind", "sse"}});
+  }
   writer_.push_always(std::move(head));
   for (const std::string& room : request_.rooms) shard_.shard().hub().join(*this, room);
   keepalive_at_ = shard_.shard().now() + kKeepalive;
@@ -194,11 +197,7 @@ void SseConnection::finish() {
   shard_.shard().hub().leave_all(*this);
   EdgeContext& context = shard_.context();
   context.metrics.disconnects[static_cast<std::size_t>(index(reason_))]->add();
-  if (context.log.enabled(LogLevel::kDebug)) {
-    context.log.debug(
-        "client closed",
-        {{"connection", id_}, {"reason", name(reason_)}, {"code", static_cast<int>(reason_)}});
-  }
+  context.log_closed(id_, reason_);
   ending_ = true;
   writer_.clear();
   close_socket();

@@ -260,8 +260,15 @@ void StreamSubscriber::end_now(StreamEnd end) {
   shared_.metrics.ended(end).add();
   if (is_slow(end)) {
     shared_.metrics.slow_evictions.add();
-    shared_.log.info("stream ended",
-                     {{"stream", id_}, {"reason", name(end)}, {"peer", context_.peer()}});
+    // All of them if the level is debug, else one a second.
+    const auto suppressed = shared_.log.enabled(LogLevel::kDebug) ? std::optional<std::uint64_t>(0)
+                                                                  : shared_.slow_log.admit();
+    if (suppressed) {
+      shared_.log.info("stream ended", {{"stream", id_},
+                                        {"reason", name(end)},
+                                        {"peer", context_.peer()},
+                                        {"suppressed", *suppressed}});
+    }
   } else if (shared_.log.enabled(LogLevel::kDebug)) {
     shared_.log.debug("stream ended",
                       {{"stream", id_}, {"reason", name(end)}, {"peer", context_.peer()}});

@@ -60,6 +60,7 @@ class StreamSubscriber final : public Subscriber,
     Log& log;
     ActiveCalls& active;
     std::atomic<std::uint64_t> next_id = 1;
+    LogLimit slow_log{std::chrono::seconds(1)};  // of streams that ended as slow
   };
 
   // Opens a stream for an accepted request: joins its rooms on the shard, then sends `opened`.

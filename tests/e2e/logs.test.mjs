@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { RawClient } from './support/clients.mjs';
 import { envelopeText } from './support/envelopes.mjs';
+import { EventStream } from './support/event_stream.mjs';
 import { GrpcClient } from './support/grpc.mjs';
 import { RawSocket } from './support/raw_socket.mjs';
 import { RedisServer } from './support/redis.mjs';
@@ -63,6 +64,51 @@ describe('the log', { timeout: 60000 }, () => {
       await until('the level is as before', () => lines('log level changed').length === 2);
       await visit();
       assert.equal(lines('client closed').length, 2);
+    } finally {
+      await edge.stop();
+    }
+  });
+
+  it('shows event streams, too', async () => {
+    const edge = await startEdge(redis, { log_level: 'debug' });
+    const lines = (msg) => edge.log.filter((line) => line.msg === msg);
+    try {
+      const stream = await EventStream.live(edge.url, 'room=graph');
+      await until('it is logged', () => lines('client connected').length === 1);
+      stream.close();
+      await until('its end is logged', () => lines('client closed').length === 1);
+      assert.deepEqual(lines('client connected').map(({ connection, kind }) => [connection, kind]), [[lines('client closed')[0].connection, 'sse']]);
+      assert.match(lines('client closed')[0].reason, /^(client_gone|network_error)$/);
+    } finally {
+      await edge.stop();
+    }
+  });
+
+  it('says little about a crowd that is thrown out, unless asked for all', async () => {
+    const edge = await startEdge(redis, { threads: 2 });
+    const lines = () => edge.log.filter(({ msg, reason }) => msg === 'client closed' && reason.startsWith('violation_'));
+    const crowd = async () => {
+      const before = await edge.metric('notifications_disconnects_total');
+      await Promise.all(Array.from({ length: 150 }, async () => {
+        const raw = await RawSocket.connect(edge.port);
+        await raw.connect();
+        raw.send('9nonsense');
+        await raw.waitFor('the close', () => raw.closing || raw.ended);
+        raw.destroy();
+      }));
+      await until('all are counted', async () => await edge.metric('notifications_disconnects_total') === before + 150, { deadline: 20000 });
+    };
+    try {
+      const began = Date.now();
+      await crowd();
+      const few = lines();
+      const seconds = (Date.now() - began) / 1000;
+      assert.ok(few.length >= 1 && few.length <= 2 + seconds, `${few.length} lines in ${seconds} s`);
+      assert.ok(few.every(({ connection, code, suppressed, level }) => connection > 0 && code >= 300 && suppressed >= 0 && level === 'info'), JSON.stringify(few));
+      edge.signal('SIGHUP');
+      await until('the level is debug', () => edge.log.some(({ msg, to }) => msg === 'log level changed' && to === 'debug'));
+      await crowd();
+      await until('all are logged', () => lines().length === few.length + 150);
     } finally {
       await edge.stop();
     }
