@@ -39,6 +39,9 @@ for _who in (_EDGE_1, _EDGE_2, _SERVER):
         f'notifications_delivery_seconds_bucket{{{_who},le="+Inf"}}': "0+12x60",
         f"notifications_journal_lag_seconds{{{_who}}}": "0x60",
         f"notifications_journal_read_age_seconds{{{_who}}}": "4x60",
+        f"notifications_replay_gaps_total{{{_who}}}": "0+0.2x60",
+        f'notifications_journal_legacy_total{{{_who},outcome="appended"}}': "0+60x60",
+        f'notifications_journal_legacy_total{{{_who},outcome="dropped"}}': "0x60",
         f"notifications_draining{{{_who}}}": "0x60",
     }
 for _who in (_EDGE_1, _EDGE_2):
@@ -51,6 +54,7 @@ for _who in (_EDGE_1, _EDGE_2):
         f'notifications_disconnects_total{{{_who},reason="client_closed"}}': "0+60x60",
         f'notifications_disconnects_total{{{_who},reason="ping_timeout"}}': "0+5x60",
         f'notifications_disconnects_total{{{_who},reason="violation_invalid_payload"}}': "0x60",
+        f'notifications_disconnects_total{{{_who},reason="gap"}}': "0x60",
     }
 WELL |= {
     f'notifications_grpc_publishes_total{{{_SERVER},outcome="ok"}}': "0+60x60",
@@ -77,6 +81,8 @@ TROUBLE = {
     "NotificationsDeliverySlow": {'delivery_seconds_bucket{' + _EDGE_1 + ',le="0.01"': "0x60"},
     "NotificationsShardBusy": {"notifications_shard_loop_lag_seconds{" + _EDGE_2: "0.6x60"},
     "NotificationsJournalBehind": {"notifications_journal_lag_seconds{" + _EDGE_1: "25x60"},
+    "NotificationsGaps": {"notifications_replay_gaps_total{" + _EDGE_1: "0+30x60"},
+    "NotificationsNotJournaled": {_EDGE_2 + ',outcome="dropped"': "0+1x60"},
     "NotificationsDrainStuck": {"notifications_draining{" + _EDGE_1: "1x60"},
     "NotificationsReconnectStorm": {"notifications_connects_total{" + _EDGE_1: "0+12000x60"},
     "NotificationsBrowsersVanish": {'reason="ping_timeout"': "0+600x60"},
