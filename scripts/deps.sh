@@ -93,11 +93,9 @@ install_npm() {
   [ "$(cat "$stamp" 2>/dev/null || true)" = "$want" ] && return 0
   echo "deps: installing npm packages"
   mkdir -p build
-  # npm 11 refuses a lock file that lacks a package of another platform, as it does when the registry
-  # that wrote it had none. Installing in place takes the versions of the same lock file.
-  npm ci --no-audit --no-fund --loglevel=error </dev/null 2>build/npm-ci.log || {
-    echo "deps: npm ci would not (build/npm-ci.log), trying npm install" >&2
-    npm install --no-save --no-audit --no-fund --loglevel=error </dev/null
+  npm ci --no-audit --no-fund --loglevel=error </dev/null >build/npm-ci.log 2>&1 || {
+    tail -n 20 build/npm-ci.log >&2
+    fail "npm ci could not install package-lock.json; build/npm-ci.log has all of it"
   }
   echo "$want" >"$stamp"
 }
