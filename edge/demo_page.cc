@@ -57,7 +57,8 @@ std::optional<websocket::HttpAnswer> demo_page(std::string_view path) {
     answer.headers.emplace_back("X-Content-Type-Options", "nosniff");
     answer.headers.emplace_back(
         "Content-Security-Policy",
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:");
+        "default-src 'self'; img-src data:; style-src 'self' 'unsafe-inline'; connect-src 'self' "
+        "ws: wss:");
     return answer;
   }
   return std::nullopt;

@@ -145,13 +145,17 @@ function hue(event) {
   return family === undefined ? hash % 360 : family + (hash % 25) - 12;
 }
 
-// Milliseconds since the event happened, if its payload says when that was.
-function latencyOf(payload) {
-  const stamp = payload?.ts ?? payload?.updatedAt ?? payload?.run?.updatedAt ?? payload?.message?.createdAt ??
-    payload?.thread?.createdAt ?? payload?.event?.ts ?? payload?.event?.createdAt;
+// Milliseconds since the event happened, if its payload says when that was: the time at which a
+// thread was created says nothing about its update.
+function latencyOf(name, payload) {
+  const created = { thread_created: 'thread', message_created: 'message', run_event_appended: 'event' }[name];
+  const stamp = payload?.ts ?? payload?.updatedAt ?? payload?.run?.updatedAt ?? payload?.[created]?.createdAt ??
+    payload?.[created]?.ts;
   const ms = Date.now() - Date.parse(stamp);
   return ms > -1000 && ms < 60000 ? Math.max(0, ms) : undefined;
 }
+
+const reminders = (count) => `${count} ${count === 1 ? 'reminder' : 'reminders'}`;
 
 // One line that says what the event is about.
 function gist(payload) {
@@ -159,8 +163,8 @@ function gist(payload) {
   const { provisionStatus, state, count, thread, message, run, event, data, status, activity, remindersCount } = payload;
   const words = [
     payload.nodeId ?? thread?.alias ?? payload.threadId ?? payload.runId,
-    provisionStatus?.state, count !== undefined && `${count} reminders`, activity,
-    remindersCount !== undefined && `${remindersCount} reminders`, thread?.summary ?? thread?.status,
+    provisionStatus?.state, count !== undefined && reminders(count), activity,
+    remindersCount !== undefined && reminders(remindersCount), thread?.summary ?? thread?.status,
     message && `${message.kind}: ${message.text ?? ''}`, run?.status, event?.type ?? event?.kind, data?.trimEnd?.(),
     typeof status === 'string' && status,
   ].filter((word) => typeof word === 'string' && word);
@@ -220,7 +224,7 @@ function show(list) {
 
 let waiting = [];
 socket.onAny((event, payload) => {
-  const arrived = { event, payload, at: new Date(), latency: latencyOf(payload) };
+  const arrived = { event, payload, at: new Date(), latency: latencyOf(event, payload) };
   ++total;
   ++perSecond[SECONDS - 1];
   if (arrived.latency !== undefined) {

@@ -63,8 +63,7 @@ describe('the demo page', { timeout: 120000 }, () => {
     page.setDefaultTimeout(15000);
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => {
-      // A browser asks for an icon by itself; that there is none is no error of the page.
-      if (message.type() === 'error' && !message.location().url.endsWith('/favicon.ico')) problems.push(message.text());
+      if (message.type() === 'error') problems.push(message.text());
     });
     page.on('request', (request) => {
       if (!/^(data:|(http|ws):\/\/127\.0\.0\.1:)/.test(request.url())) outside.push(request.url());
@@ -98,6 +97,23 @@ describe('the demo page', { timeout: 120000 }, () => {
     assert.match(await rows('node_status').innerText(), /web-1 · ready/);
     assert.match(await rows('node_status').locator('.latency').innerText(), /^\d+ ms$/);
     await page.locator('#total', { hasText: /^2$/ }).waitFor();
+  });
+
+  it('counts the time since an event happened, and not since what it is about was made', async () => {
+    const before = { createdAt: new Date(Date.now() - 30000).toISOString() };
+    await publish('thread_updated', 'threads', JSON.stringify({ thread: { id: '7f3a', alias: 'invoices', summary: 'Overdue', status: 'open', ...before } }));
+    await publish('run_event_updated', 'graph', JSON.stringify({ runId: 'r', mutation: 'update', event: { id: 'e', type: 'tool', ts: before.createdAt, ...before } }));
+    for (const event of ['thread_updated', 'run_event_updated']) {
+      await rows(event).waitFor();
+      assert.equal(await rows(event).locator('.latency').innerText(), '');
+    }
+  });
+
+  it('keeps each event on one line', async () => {
+    await publish('thread_activity_changed', 'threads', JSON.stringify({ threadId: '7f3a', activity: 'working' }));
+    await rows('thread_activity_changed').waitFor();
+    const height = async (event) => (await rows(event).boundingBox()).height;
+    assert.equal(await height('thread_activity_changed'), await height('node_status'));
   });
 
   it('joins a room that an event names, and shows its events', async () => {
