@@ -1,8 +1,10 @@
 // The waits of the contract at full length, with no setting changed: about two minutes.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { envelopeText } from '../support/envelopes.mjs';
+import { GrpcClient, status } from '../support/grpc.mjs';
+import { startEdge, startServer } from '../support/programs.mjs';
 import { RawSocket } from '../support/raw_socket.mjs';
-import { startEdge } from '../support/programs.mjs';
 import { RedisServer } from '../support/redis.mjs';
 import { until } from '../support/wait.mjs';
 
@@ -54,6 +56,33 @@ describe('default waits', { timeout: 180000, concurrency: true }, () => {
     await until('readiness rises', () => other.isReady(), { deadline: 30000, every: 100 });
     await other.kill();
     await frozen.stop();
+  });
+
+  it('closes a client that reads nothing for 10 s', async () => {
+    const raw = await RawSocket.connect(edge.port);
+    await raw.connect();
+    raw.send('420["subscribe",{"room":"node:slow"}]');
+    await raw.waitFor('the ack', (lines) => lines.some((line) => line.startsWith('text 430')));
+    raw.socket.pause();
+    // One event, larger than what the kernel holds: what is cut off is the wait, not the queue.
+    await redis.client().publish('notifications.v1', envelopeText(['node:slow'], 'large', `"${'x'.repeat(8000000)}"`));
+    const began = Date.now();
+    await until('the slow client is closed', async () => await edge.metric('notifications_slow_evictions_total') === 1, { deadline: 20000, every: 100 });
+    near(Date.now() - began, 10000);
+    raw.destroy();
+  });
+
+  it('answers Publish after 10 s when Redis does not', async () => {
+    const gone = await RedisServer.start();
+    const server = await startServer(gone, DEFAULTS);
+    const grpc = new GrpcClient(server.grpcAddress);
+    await gone.down();
+    const began = Date.now();
+    await assert.rejects(grpc.publish({ event: 'x', rooms: ['graph'] }, { deadline: 30000 }), ({ code }) => code === status.UNAVAILABLE);
+    near(Date.now() - began, 10000);
+    grpc.close();
+    await server.kill();
+    await gone.stop();
   });
 
   it('drains for 10 s', async () => {
