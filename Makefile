@@ -19,10 +19,19 @@ help: ## this list
 deps: ## install what building and testing needs, from Debian and npm
 	@scripts/deps.sh
 
+# Not the tests, which take as long again and build themselves.
+PROGRAMS := notifications-gateway notifications-server notifications-edge notifyctl publish-example
+
 .PHONY: build
-build: ## the programs, into build/bin
-	@[ -f build/build.ninja ] || cmake --preset release
+build: build/build.ninja ## the programs, into build/bin
+	@ninja -C build -j$(JOBS) $(PROGRAMS) notifications_publisher_archive
+
+.PHONY: all
+all: build/build.ninja ## the programs, the tests and the benchmarks
 	@ninja -C build -j$(JOBS)
+
+build/build.ninja:
+	@cmake --preset release
 
 .PHONY: run
 run: deps build ## the gateway with a demo feed; REDIS=1: separate programs on a real Redis
@@ -41,7 +50,7 @@ test-long: deps ## the contract's waits at full length
 	@scripts/test.py --group long
 
 .PHONY: torture
-torture: deps build ## faults for DURATION seconds (60): nothing may be lost; SEED=, BROKEN=gate|append|sessions
+torture: deps all ## faults for DURATION seconds (60): nothing may be lost; SEED=, BROKEN=gate|append|sessions
 	@DURATION=$(DURATION) SEED=$(SEED) BROKEN=$(BROKEN) node tests/torture/run.mjs
 
 .PHONY: fuzz
@@ -49,7 +58,7 @@ fuzz: deps ## every fuzzer for SECONDS (300)
 	@scripts/test.py --only fuzz --fuzz-seconds $(SECONDS)
 
 .PHONY: bench
-bench: deps build ## the benchmarks, a table; QUICK=1: in two minutes
+bench: deps all ## the benchmarks, a table; QUICK=1: in two minutes
 	@/usr/bin/python3 tests/bench/run.py $(if $(QUICK),--quick)
 
 .PHONY: lint
