@@ -82,16 +82,12 @@ void PublishCall::publish(const grpc::ByteBuffer& bytes,
     return finish(status, shared_.metrics.publish_invalid);
   const auto envelope = envelope_of(request, std::chrono::system_clock::now());
   if (!envelope) return finish(envelope.error(), shared_.metrics.publish_invalid);
-  std::string text = encode_envelope(*envelope);
-  if (text.size() > kMaxEnvelopeBytes)
-    return finish({grpc::StatusCode::INVALID_ARGUMENT,
-                   "payload: the envelope would be " + std::to_string(text.size()) +
-                       " bytes of JSON, more than " + std::to_string(kMaxEnvelopeBytes)},
-                  shared_.metrics.publish_invalid);
+  auto text = envelope_text(request, *envelope);
+  if (!text) return finish(text.error(), shared_.metrics.publish_invalid);
   id_ = envelope->id;
   ts_ = envelope->ts;
   shared_.broker.publish(
-      {id_, ts_, std::move(text), deadline},
+      {id_, ts_, std::move(text).value(), deadline},
       [call = shared_from_this()](const PublishOutcome& outcome) { call->on_outcome(outcome); });
 }
 

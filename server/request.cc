@@ -1,10 +1,18 @@
 #include "server/request.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <grpcpp/support/proto_buffer_reader.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <memory>
 #include <unordered_set>
+#include <utility>
 
 #include "core/envelope_codec.h"
 #include "core/json/scanner.h"
@@ -45,6 +53,69 @@ std::string quoted(std::string_view text) {
   return cut ? out + "..." : out;
 }
 
+bool parse(google::protobuf::io::CodedInputStream& in, google::protobuf::Message& message) {
+  in.SetRecursionLimit(kRequestMessageDepth);
+  return message.ParseFromCodedStream(&in) && in.ConsumedEntireMessage();
+}
+
+// Says which field of a message that cannot be read is to blame, by reading each alone.
+grpc::Status unreadable(grpc::ByteBuffer bytes, const google::protobuf::Message& type) {
+  using google::protobuf::FieldDescriptor;
+  using google::protobuf::internal::WireFormatLite;
+  // What a peer can make of nothing but tags is looked through in part.
+  constexpr int kMostFields = 10'000;
+  const std::unique_ptr<google::protobuf::Message> alone(type.New());
+  std::map<int, int> seen;
+  grpc::ProtoBufferReader reader(&bytes);
+  google::protobuf::io::CodedInputStream in(&reader);
+  for (int i = 0; i < kMostFields; ++i) {
+    const std::uint32_t tag = in.ReadTag();
+    const int number = WireFormatLite::GetTagFieldNumber(tag);
+    const FieldDescriptor* field = type.GetDescriptor()->FindFieldByNumber(number);
+    if (field == nullptr ||
+        WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      if (tag == 0 || !WireFormatLite::SkipField(&in, tag)) break;
+      continue;
+    }
+    std::uint32_t size = 0;
+    std::string text;
+    if (!in.ReadVarint32(&size) || !in.ReadString(&text, static_cast<int>(size))) break;
+    const int index = seen[number]++;
+    std::string field_bytes;
+    {
+      google::protobuf::io::StringOutputStream stream(&field_bytes);
+      google::protobuf::io::CodedOutputStream out(&stream);
+      out.WriteTag(tag);
+      out.WriteVarint32(size);
+      out.WriteString(text);
+    }
+    google::protobuf::io::CodedInputStream field_in(
+        reinterpret_cast<const std::uint8_t*>(field_bytes.data()),
+        static_cast<int>(field_bytes.size()));
+    if (parse(field_in, *alone)) continue;
+    return invalid(field->is_repeated() ? indexed(field->name(), index) : field->name(),
+                   field->type() == FieldDescriptor::TYPE_STRING
+                       ? "is not valid UTF-8"
+                       : "cannot be read: nested more than " + std::to_string(kMaxPayloadDepth) +
+                             " deep, or text that is not UTF-8");
+  }
+  return invalid("request", "is not a valid " + type.GetTypeName());
+}
+
+// The field that the envelope's text is too large for: the largest.
+std::string largest_field(const v1::PublishRequest& request) {
+  std::size_t rooms = 0;
+  for (const std::string& room : request.rooms()) rooms += room.size() + 3;
+  const std::pair<std::size_t, const char*> fields[] = {
+      {rooms, "rooms"},
+      {request.id().size(), "id"},
+      {request.source().size(), "source"},
+      {request.event().size(), "event"},
+      {request.payload_json().size(), "payload_json"},
+      {request.has_payload() ? request.payload().ByteSizeLong() : 0, "payload"}};
+  return std::max_element(std::begin(fields), std::end(fields))->second;
+}
+
 // The payload's JSON text, without white space around it.
 Result<std::string, grpc::Status> payload_of(const v1::PublishRequest& request) {
   if (request.has_payload()) {
@@ -65,16 +136,21 @@ Result<std::string, grpc::Status> payload_of(const v1::PublishRequest& request) 
 
 }  // namespace
 
-grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& request) {
+grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::Message& request) {
   grpc::ByteBuffer shared(bytes);  // slices are counted: this copies none of the data
   grpc::ProtoBufferReader reader(&shared);
   if (!reader.status().ok()) return invalid("request", "cannot be read");
   google::protobuf::io::CodedInputStream in(&reader);
-  in.SetRecursionLimit(kRequestMessageDepth);
-  if (!request.ParseFromCodedStream(&in) || !in.ConsumedEntireMessage())
-    return invalid("request", "is not a valid " + request.GetTypeName() +
-                                  " (wrong bytes, text that is not UTF-8, or nested too deeply)");
-  return grpc::Status::OK;
+  return parse(in, request) ? grpc::Status::OK : unreadable(bytes, request);
+}
+
+Result<std::string, grpc::Status> envelope_text(const v1::PublishRequest& request,
+                                                const Envelope& envelope) {
+  std::string text = encode_envelope(envelope);
+  if (text.size() <= kMaxEnvelopeBytes) return text;
+  return invalid(largest_field(request), "the envelope would be " + std::to_string(text.size()) +
+                                             " bytes of JSON, more than " +
+                                             std::to_string(kMaxEnvelopeBytes));
 }
 
 Result<Envelope, grpc::Status> envelope_of(const v1::PublishRequest& request,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/message.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/status.h>
 
@@ -23,12 +23,16 @@ namespace notifications::server {
 // Decodes a request. Both methods take raw bytes: so a request that is not valid protobuf (a string
 // that is not UTF-8, say) is INVALID_ARGUMENT like any other bad input, where gRPC's own decoding
 // would say INTERNAL; and a payload may be nested as deep as JSON, not as protobuf, allows.
-grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::MessageLite& request);
+grpc::Status decode_request(const grpc::ByteBuffer& bytes, google::protobuf::Message& request);
 
 // Checks a publish request and makes the envelope of it, with defaults for what is left out.
 // `now` becomes its ts.
 Result<Envelope, grpc::Status> envelope_of(const v1::PublishRequest& request,
                                            std::chrono::system_clock::time_point now);
+
+// The JSON text of the request's envelope, unless it is larger than envelopes may be.
+Result<std::string, grpc::Status> envelope_text(const v1::PublishRequest& request,
+                                                const Envelope& envelope);
 
 // What a stream wants, checked.
 struct StreamPlan {

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <string>
 
+#include "core/envelope_codec.h"
+
 namespace notifications::server {
 namespace {
 
@@ -214,16 +216,62 @@ TEST(DecodeRequest, TakesAValueDeeperThanProtobufsDefault) {
   EXPECT_TRUE(decoded.has_payload());
 }
 
+// INVALID_ARGUMENT's message for bytes that cannot be read.
+template <class Message>
+std::string decode_error(const std::string& bytes) {
+  Message request;
+  const grpc::Status status = decode_request(buffer(bytes), request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  return status.error_message();
+}
+
 TEST(DecodeRequest, RefusesWhatIsNoSuchMessage) {
-  v1::PublishRequest request;
-  for (const std::string& bytes :
-       {std::string("\x0a\x05"
-                    "ab"),
-        std::string("\x0a\x02\xff\xfe"), std::string("\xff"), std::string("\x0c")}) {
-    const grpc::Status status = decode_request(buffer(bytes), request);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-    EXPECT_EQ(status.error_message().substr(0, 41), "request: is not a valid notifications.v1.");
+  for (const std::string& bytes : {std::string("\x0a\x05"
+                                               "ab"),
+                                   std::string("\xff"), std::string("\x0c")}) {
+    EXPECT_EQ(decode_error<v1::PublishRequest>(bytes),
+              "request: is not a valid notifications.v1.PublishRequest");
   }
+}
+
+TEST(DecodeRequest, NamesTheTextThatIsNotUtf8) {
+  EXPECT_EQ(decode_error<v1::PublishRequest>("\x0a\x02\xff\xfe"), "event: is not valid UTF-8");
+  EXPECT_EQ(decode_error<v1::PublishRequest>("\x0a\x01"
+                                             "e\x12\x01"
+                                             "a\x12\x01\xff\x32\x01\xff"),
+            "rooms[1]: is not valid UTF-8");
+  EXPECT_EQ(decode_error<v1::PublishRequest>("\x32\x01\xff"), "id: is not valid UTF-8");
+  EXPECT_EQ(decode_error<v1::PublishRequest>("\x22\x01\xff"), "payload_json: is not valid UTF-8");
+  EXPECT_EQ(decode_error<v1::PublishRequest>("\x1a\x03\x1a\x01\xff"),
+            "payload: cannot be read: nested more than 512 deep, or text that is not UTF-8");
+  EXPECT_EQ(decode_error<v1::StreamRequest>("\x0a\x01*\x12\x01\xff"),
+            "events[0]: is not valid UTF-8");
+}
+
+TEST(DecodeRequest, NamesThePayloadThatIsNestedTooDeepToBeRead) {
+  v1::PublishRequest request;
+  request.set_event("e");
+  google::protobuf::Value* inner = request.mutable_payload();
+  for (int i = 0; i < 600; ++i) inner = &(*inner->mutable_struct_value()->mutable_fields())["a"];
+  EXPECT_EQ(decode_error<v1::PublishRequest>(request.SerializeAsString()),
+            "payload: cannot be read: nested more than 512 deep, or text that is not UTF-8");
+}
+
+TEST(EnvelopeText, NamesTheFieldThatIsTooLarge) {
+  const std::string large(kMaxEnvelopeBytes, 'a');
+  const auto error = [](const v1::PublishRequest& request) {
+    const auto text = envelope_text(request, envelope_of(request, kNow).value());
+    return text ? "" : text.error().error_message().substr(0, 32);
+  };
+  v1::PublishRequest request = message<v1::PublishRequest>(R"(event: "e" rooms: "graph")");
+  EXPECT_EQ(error(request), "");
+  request.set_payload_json('"' + large + '"');
+  EXPECT_EQ(error(request), "payload_json: the envelope would");
+  request.mutable_payload()->set_string_value(large);
+  EXPECT_EQ(error(request), "payload: the envelope would be 8");
+  request.clear_payload();
+  request.set_source(large);
+  EXPECT_EQ(error(request), "source: the envelope would be 83");
 }
 
 }  // namespace
