@@ -1,12 +1,16 @@
 // notifyctl: the operators' command line.
 
+#include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -97,6 +101,22 @@ Outcome dispatch(std::vector<std::string_view> words) {
   return command->run(*arguments, stop);
 }
 
+// A standard stream that was closed must not become a connection to the server: what is opened in
+// its place fails, as it did before.
+void fill_closed_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+    // The lowest free number is this one.
+    if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) return;
+  }
+}
+
+// What could not be printed is a failure, except to a reader that has seen enough (`| head -1`).
+Outcome with_output_written(Outcome outcome) {
+  if (std::fflush(stdout) == 0 || errno == EPIPE || outcome.code != kOk) return outcome;
+  return {kFailed, std::string("stdout: ") + std::strerror(errno)};
+}
+
 }  // namespace
 
 std::span<const Flag> common_flags() { return kCommonFlags; }
@@ -125,9 +145,12 @@ int main(int argc, char** argv) {
     gpr_set_log_function([](gpr_log_func_args*) {});
     google::protobuf::SetLogHandler(nullptr);
   }
+  fill_closed_streams();
   // A reader that went away is seen where its output is written.
   std::signal(SIGPIPE, SIG_IGN);
-  const Outcome outcome = dispatch({argv + 1, argv + argc});
+  // More than anything but a stream prints, so that errors are seen where it is flushed.
+  std::setvbuf(stdout, nullptr, _IOFBF, 1 << 16);
+  const Outcome outcome = with_output_written(dispatch({argv + 1, argv + argc}));
   if (!outcome.message.empty()) std::fprintf(stderr, "notifyctl: %s\n", outcome.message.c_str());
   return outcome.code;
 }

@@ -31,6 +31,8 @@ void StopSignal::wait() {
   stop_();
 }
 
+void StopSignal::stop() { pthread_kill(thread_.native_handle(), SIGTERM); }
+
 void StopSignal::on_stop(std::function<void()> stop) {
   const std::lock_guard lock(mutex_);
   stop_ = std::move(stop);

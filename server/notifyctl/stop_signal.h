@@ -9,9 +9,9 @@
 
 namespace notifications::notifyctl {
 
-// StopSignal turns SIGINT and SIGTERM into a call of what on_stop() was given, once, on a thread of
-// its own, where anything may be called; while there is nothing to call, into the end of the
-// process.
+// StopSignal turns SIGINT, SIGTERM and stop() into a call of what on_stop() was given, once, on a
+// thread of its own, where anything may be called; while there is nothing to call, into the end of
+// the process.
 //
 // Made in main before any other thread starts, as the signals are blocked in all threads that are
 // started later.
@@ -25,6 +25,9 @@ class StopSignal {
 
   // What to do; null: end the process. Thread: any.
   void on_stop(std::function<void()> stop);
+
+  // As a signal would. Thread: any.
+  void stop();
 
   bool stopped() const { return stopped_.load(); }
 

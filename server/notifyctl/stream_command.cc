@@ -14,6 +14,7 @@
 #include "notifications/v1/gateway.grpc.pb.h"
 #include "server/notifyctl/client.h"
 #include "server/notifyctl/commands.h"
+#include "server/notifyctl/reader_watch.h"
 #include "server/notifyctl/resume_file.h"
 #include "server/notifyctl/stream_printer.h"
 
@@ -108,6 +109,7 @@ Outcome run(const Arguments& arguments, StopSignal& stop) {
   if (!count) return bad_usage(count.error());
   if (!arguments.has("room")) return {kBadUsage, "stream needs --room"};
   const bool pretty = arguments.has("pretty");
+  const ReaderWatch watch(STDOUT_FILENO, [&stop] { stop.stop(); });
   if (!arguments.has("resume_file")) {
     StreamPrinter printer(*count, pretty, nullptr);
     return read_stream(*common, request_of(arguments), printer, stop).outcome;

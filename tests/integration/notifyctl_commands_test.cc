@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/json/scanner.h"
@@ -29,9 +31,14 @@ std::string program_path() {
 // A run of notifyctl, from start to end.
 class Notifyctl {
  public:
-  explicit Notifyctl(std::vector<std::string> arguments, const std::string& input = "") {
+  // `output`: its stdout, which is closed here and of which out() then tells nothing; or -1.
+  explicit Notifyctl(std::vector<std::string> arguments, const std::string& input = "",
+                     int output = -1) {
     int in[2], out[2], err[2];
     EXPECT_EQ(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC) | pipe2(err, O_CLOEXEC), 0);
+    if (output >= 0) {
+      close(std::exchange(out[1], output));
+    }
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
@@ -111,9 +118,9 @@ std::vector<std::string> lines(const std::string& text) {
 class NotifyctlTest : public testing::Test {
  protected:
   // `command` with --server.
-  Notifyctl run(std::vector<std::string> command, const std::string& input = "") {
+  Notifyctl run(std::vector<std::string> command, const std::string& input = "", int output = -1) {
     command.insert(command.end(), {"--server", gateway_.address()});
-    return Notifyctl(command, input);
+    return Notifyctl(command, input, output);
   }
 
   TestGateway gateway_;
@@ -223,6 +230,33 @@ TEST_F(NotifyctlTest, DemoPublishesAsManyAsAsked) {
   EXPECT_EQ(stream.envelope().event(), "last");
 }
 
+// As `stream | head -1` has it, though no further event comes.
+TEST_F(NotifyctlTest, StreamEndsWhenItsReaderGoes) {
+  int out[2];
+  ASSERT_EQ(pipe2(out, O_CLOEXEC), 0);
+  Notifyctl stream = run({"stream", "--room", "graph"}, "", out[1]);
+  ASSERT_TRUE(stream.err_has("opened")) << stream.err();
+  close(out[0]);
+  EXPECT_EQ(stream.code(), 0);
+  EXPECT_EQ(stream.err(), "notifyctl: opened\n");
+}
+
+TEST_F(NotifyctlTest, OutputThatCannotBeWrittenIsAFailure) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"health"}, {"publish", "--event", "e", "--room", "graph"}}) {
+    Notifyctl full = run(command, "", open("/dev/full", O_WRONLY | O_CLOEXEC));
+    EXPECT_EQ(full.code(), 1);
+    EXPECT_EQ(full.err(), "notifyctl: stdout: No space left on device\n");
+  }
+}
+
+// A connection would get the free number otherwise, and the output with it.
+TEST_F(NotifyctlTest, ClosedOutputIsAFailure) {
+  const std::string command = program_path() + " health --server " + gateway_.address();
+  EXPECT_EQ(WEXITSTATUS(std::system((command + " >&- 2>/dev/null").c_str())), 1);
+  EXPECT_EQ(WEXITSTATUS(std::system((command + " >/dev/null <&- 2>&-").c_str())), 0);
+}
+
 TEST_F(NotifyctlTest, DemoEndsAfterItsDuration) {
   Notifyctl demo = run({"demo", "--rate", "100", "--duration", "200ms"});
   EXPECT_EQ(demo.code(), 0) << demo.err();
@@ -288,6 +322,7 @@ TEST_F(NotifyctlTest, FailuresAreOneLineAndACode) {
       {with(publish, {"--payload", "{nope"}), 1, "INVALID_ARGUMENT: payload_json: "},
       {with(publish, {"--payload", "@/no/such/file"}), 1, "--payload: cannot read /no/such/file: "},
       {with(publish, {"--room", "Graph"}), 1, "INVALID_ARGUMENT: rooms[1]: \"Graph\""},
+      {with(publish, {"--room", "\xff"}), 1, "INVALID_ARGUMENT: rooms[1]: is not valid UTF-8"},
       {{"stream"}, 2, "stream needs --room"},
       {{"stream", "--room", "nope"}, 1, "INVALID_ARGUMENT: rooms[0]: \"nope\""},
       {{"stream", "--room", "*", "--resume_after", std::string(257, 'x')},
