@@ -100,6 +100,13 @@ class InstalledPublisher(unittest.TestCase):
             run("c++", "-std=c++20", source, "-o", self.folder / "readme", *flags)
             run(self.folder / "readme")
 
+    def test_archive_defines_the_publisher_only(self):
+        archive = next(self.prefix.rglob("libnotifications-publisher.a"))
+        defined = run("nm", "-C", "--defined-only", "--extern-only", archive).splitlines()
+        names = [line.split(" ", 2)[2] for line in defined if line.count(" ") >= 2]
+        self.assertGreater(len(names), 20)
+        self.assertEqual([n for n in names if not n.startswith("notifications::Publisher")], [])
+
     def test_headers_stand_alone_and_show_nothing_of_what_is_inside(self):
         headers = sorted(self.prefix.rglob("*.h"))
         self.assertEqual([header.name for header in headers], ["events.h", "publisher.h"])
