@@ -1,6 +1,7 @@
 #include "publisher-client/sender.h"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -172,8 +173,21 @@ void Sender::report_unsent(const Numbered& event) {
 
 void Sender::report(const QueuedEvent& event, Publisher::Delivery delivery) {
   queue_.release(event, delivery.status);
-  if (event.on_delivery) event.on_delivery(delivery);
+  if (event.on_delivery) call_back(event, delivery);
   queue_.reported(event);
+}
+
+// What a callback throws must not cost the events of everyone else in the program.
+void Sender::call_back(const QueuedEvent& event, const Publisher::Delivery& delivery) {
+  std::string what;
+  try {
+    return event.on_delivery(delivery);
+  } catch (const std::exception& error) {
+    what = error.what();
+  } catch (...) {
+    what = "no std::exception";
+  }
+  if (options_.log) options_.log("the delivery callback of event " + event.id + " threw: " + what);
 }
 
 void Sender::come_back_at(Time due) {

@@ -92,6 +92,7 @@ class Sender {
   void report_unsent(const Numbered& event);
   void give_up_old_ones();
   void report(const QueuedEvent& event, Publisher::Delivery delivery);
+  void call_back(const QueuedEvent& event, const Publisher::Delivery& delivery);
   void come_back_at(Time due);
   void watch_oldest_answer();
   void watch_oldest_loss();

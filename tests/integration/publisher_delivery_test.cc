@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <future>
 #include <numeric>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -264,6 +266,24 @@ TEST_F(PublisherDelivery, ACallbackMayPublishAndItsFlushNeverWaits) {
   }));
   EXPECT_FALSE(flushed.get_future().get());
   EXPECT_EQ(numbers_of(listener_.first(2)), (std::vector<int>{1, 2}));
+}
+
+TEST_F(PublisherDelivery, ACallbackThatThrowsIsToldToTheLogAndCostsNothing) {
+  std::vector<std::string> lines;  // of the private thread, until the close
+  auto logging = options();
+  logging.log = [&](std::string_view line) { lines.emplace_back(line); };
+  Publisher publisher(logging);
+  ASSERT_TRUE(publish_number(
+      publisher, 1, [](const Publisher::Delivery&) { throw std::runtime_error("oh no"); }));
+  ASSERT_TRUE(publish_number(publisher, 2, [](const Publisher::Delivery&) { throw 2; }));
+  ASSERT_TRUE(publish_number(publisher, 3, deliveries_.callback()));
+  EXPECT_TRUE(publisher.flush(kPatience));
+  publisher.close();
+  EXPECT_EQ(deliveries_.by_status()[Status::kDelivered], 1u);
+  EXPECT_EQ(publisher.counters().delivered, 3u);
+  EXPECT_THAT(lines, testing::IsSupersetOf(
+                         {"the delivery callback of event id-1 threw: oh no",
+                          "the delivery callback of event id-2 threw: no std::exception"}));
 }
 
 TEST_F(PublisherDelivery, ReportsWhatRedisRefuses) {

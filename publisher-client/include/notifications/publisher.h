@@ -22,9 +22,11 @@ namespace notifications {
 // Publisher sends events to the notifications channel in Redis.
 //
 //   notifications::Publisher publisher({.redis_url = "redis://127.0.0.1:6379/0"});
-//   auto receipt = publisher.node_status({.node_id = "42", .provision_status = {.state =
-//   "ready"}}); if (!receipt) log(receipt.error);  // "payload.provisionStatus.state: must be one
-//   of ..." publisher.flush(std::chrono::seconds(2));
+//   notifications::events::NodeStatus event{.node_id = "42"};
+//   event.provision_status.state = "ready";
+//   auto receipt = publisher.node_status(event);
+//   if (!receipt) log(receipt.error);  // "payload.provisionStatus.state: must be one of ..."
+//   publisher.flush(std::chrono::seconds(2));
 //
 // It is asynchronous: every function that takes an event checks it, puts it into a bounded queue
 // and returns; it never waits for the network and never throws because of it. One private thread
@@ -61,9 +63,9 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
     std::string position;  // the event's place in the journal, if delivered and the journal is on
   };
 
-  // Called exactly once for every accepted event, on the publisher's private thread: it must
-  // neither block, as everything else waits for it, nor throw. It may publish; it must not close
-  // or destroy the publisher.
+  // Called exactly once for every accepted event, on the publisher's private thread: it must not
+  // block, as everything else waits for it. It may publish; it must not close or destroy the
+  // publisher. An exception that it lets out is told to `log`, and goes no further.
   using OnDelivery = std::function<void(const Delivery&)>;
 
   // Whether an event was accepted.
@@ -115,7 +117,8 @@ class NOTIFICATIONS_PUBLISHER_API Publisher {
     // A connection that leaves an event unanswered for so long is given up and made anew.
     std::chrono::milliseconds answer_timeout{10'000};
 
-    // Told when the connection comes and goes: one line without secrets, on the private thread.
+    // Told when the connection comes and goes, and of callbacks that throw: one line without
+    // secrets, on the private thread. It must not throw itself.
     std::function<void(std::string_view line)> log = {};
     // For tests: the envelopes' time and ids. Called from any thread.
     std::function<std::chrono::system_clock::time_point()> clock = {};
