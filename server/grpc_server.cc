@@ -1,5 +1,6 @@
 #include "server/grpc_server.h"
 
+#include <google/protobuf/generated_message_reflection.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "core/runtime/process.h"
+#include "grpc/health/v1/health.pb.h"
 #include "server/stream_frame.h"
 
 namespace notifications::server {
@@ -39,6 +41,11 @@ void keep_grpc_up() {
     return true;
   }();
   static_cast<void>(kept);
+}
+
+// gRPC's own health service brings no schema: reflection knows it if the program does.
+void describe_health() {
+  google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
 }
 
 // gRPC does not say why it could not listen: try it, and see.
@@ -85,6 +92,7 @@ GrpcServer::~GrpcServer() { stop(); }
 std::optional<std::string> GrpcServer::open() {
   silence_libraries();
   keep_grpc_up();
+  describe_health();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
