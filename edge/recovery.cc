@@ -271,7 +271,9 @@ void Recovery::save(socketio::RoomsCommand command) {
 
 void Recovery::refresh() {
   if (state_ == State::kLive && !record_.rooms.empty()) {
-    shard_.context().sessions->refresh(snapshot());
+    shard_.context().sessions->refresh(shard_.shard(), snapshot(), in_this_life([](Recovery& self) {
+                                         self.port_.refresh_soon();
+                                       }));
   }
 }
 

@@ -32,6 +32,8 @@ class RecoveryPort {
   // Queues an event of the past. Bytes that wait to be written, afterwards.
   virtual std::size_t replay(const PublicationPtr& publication) = 0;
   virtual void confirm(const socketio::RoomsCommand& command) = 0;
+  // The record could not be written anew: refresh() is wanted soon, not only when it is due.
+  virtual void refresh_soon() = 0;
   virtual void end(CloseReason reason) = 0;
 
  protected:

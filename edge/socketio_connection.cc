@@ -22,6 +22,8 @@ constexpr std::chrono::seconds kLingerTimeout{1};
 constexpr int kSidBytes = 15;  // 20 characters, as a stock server's
 // Reads of one connection in one turn, so that a flood does not hold up the others.
 constexpr int kReadsPerTurn = 4;
+// When a session's record that could not be written is tried again, at the latest.
+constexpr std::chrono::milliseconds kRefreshAgain{4000};
 // Over what time those who must start afresh are sent away.
 constexpr std::chrono::milliseconds kGapSpread{2000};
 
@@ -205,6 +207,12 @@ bool SocketIoConnection::is_in(std::string_view room) const {
 }
 
 void SocketIoConnection::exit_all() { shard_.shard().hub().leave_all(*this); }
+
+void SocketIoConnection::refresh_soon() {
+  if (state_ != State::kOpen) return;
+  refresh_at_ = std::min(refresh_at_, shard_.shard().now() + jittered(kRefreshAgain));
+  schedule();
+}
 
 std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
   // A page is pulled when little waits, and is bounded: the consumer's bound does not apply to it.

@@ -84,6 +84,7 @@ class SocketIoConnection final : public Connection,
   void exit_all() override;
   std::size_t replay(const PublicationPtr& publication) override;
   void confirm(const socketio::RoomsCommand& command) override;
+  void refresh_soon() override;
   void end(CloseReason reason) override { close(reason); }
 
   void close(CloseReason reason);

@@ -38,11 +38,18 @@ void Sessions::save(Shard& shard, SessionRecord record,
   });
 }
 
-void Sessions::refresh(SessionRecord record) {
-  boost::asio::post(io_, [this, record = std::move(record)]() mutable {
-    constexpr bool kRefresh = true;
-    journal_.save(std::move(record), kRefresh, [](Journal::SessionResult) {});
-  });
+void Sessions::refresh(Shard& shard, SessionRecord record, std::function<void()> failed) {
+  boost::asio::post(
+      io_, [this, &shard, record = std::move(record), failed = std::move(failed)]() mutable {
+        constexpr bool kRefresh = true;
+        journal_.save(
+            std::move(record), kRefresh,
+            [this, &shard, failed = std::move(failed)](Journal::SessionResult result) mutable {
+              if (result == Journal::SessionResult::kUnavailable) {
+                reply(shard, std::move(failed));
+              }
+            });
+      });
 }
 
 void Sessions::forget(std::string pid, std::uint64_t generation) {

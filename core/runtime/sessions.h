@@ -24,7 +24,8 @@ class Sessions {
   void take(Shard& shard, std::string pid,
             std::function<void(Journal::SessionResult, SessionRecord)> done);
   void save(Shard& shard, SessionRecord record, std::function<void(Journal::SessionResult)> done);
-  void refresh(SessionRecord record);
+  // `failed` is called instead of a `done` if the record could not be written (now).
+  void refresh(Shard& shard, SessionRecord record, std::function<void()> failed);
   void forget(std::string pid, std::uint64_t generation);
 
  private:

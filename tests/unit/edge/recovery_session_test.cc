@@ -72,6 +72,7 @@ class FakeConnection : public RecoveryPort, public Subscriber {
   void confirm(const socketio::RoomsCommand& command) override {
     log.push_back("ack " + command.rooms.front());
   }
+  void refresh_soon() override { ++refreshes_wanted; }
   void end(CloseReason reason) override {
     log.push_back("end " + std::string(name(reason)));
     ended = reason;
@@ -89,6 +90,7 @@ class FakeConnection : public RecoveryPort, public Subscriber {
   Texts events;  // what arrived
   std::string sid, pid, offset;
   std::optional<CloseReason> ended;
+  int refreshes_wanted = 0;
   bool deaf = false;        // what is sent does not arrive
   std::size_t waiting = 0;  // bytes that wait to be written
 
@@ -107,6 +109,33 @@ class FakeConnection : public RecoveryPort, public Subscriber {
   std::set<std::string>* const arrived_;
 };
 
+// A journal whose store may be away.
+class FlakyJournal : public Journal {
+ public:
+  explicit FlakyJournal(Journal& journal) : journal_(journal) {}
+  bool away = false;
+
+  void read(std::optional<StreamId> after, std::size_t count,
+            std::function<void(JournalPage)> done) override {
+    journal_.read(after, count, std::move(done));
+  }
+  void take(std::string pid, std::function<void(SessionResult, SessionRecord)> done) override {
+    if (away) return done(SessionResult::kUnavailable, {});
+    journal_.take(std::move(pid), std::move(done));
+  }
+  void save(SessionRecord record, bool refresh, std::function<void(SessionResult)> done) override {
+    if (away) return done(SessionResult::kUnavailable);
+    journal_.save(std::move(record), refresh, std::move(done));
+  }
+  void forget(std::string pid, std::uint64_t generation) override {
+    journal_.forget(std::move(pid), generation);
+  }
+  void on_taken(std::function<void(std::string_view, std::uint64_t)>) override {}
+
+ private:
+  Journal& journal_;
+};
+
 // An edge of one shard on a journal in memory, whose clock and loop the test turns itself.
 class RecoverySession : public testing::Test {
  protected:
@@ -121,7 +150,8 @@ class RecoverySession : public testing::Test {
                                                log_, metrics_, window_bytes());
     replayer_ = std::make_unique<Replayer>(shard_.io(), *broker_->journal(), dispatcher_->window(),
                                            &shard_, metrics_);
-    sessions_ = std::make_unique<Sessions>(shard_.io(), *broker_->journal(), &shard_);
+    store_ = std::make_unique<FlakyJournal>(*broker_->journal());
+    sessions_ = std::make_unique<Sessions>(shard_.io(), *store_, &shard_);
     dispatcher_->on_advanced([this] { replayer_->on_advanced(); });
     // The notice comes in its own time, as it does from other processes.
     broker_->journal()->on_taken([this](std::string_view pid, std::uint64_t generation) {
@@ -194,6 +224,7 @@ class RecoverySession : public testing::Test {
   std::unique_ptr<MemoryBroker> broker_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Replayer> replayer_;
+  std::unique_ptr<FlakyJournal> store_;
   std::unique_ptr<Sessions> sessions_;
   EdgeShard edge_{shard_, context_};
   std::set<std::string> arrived_;  // ids
@@ -399,6 +430,41 @@ TEST_F(RecoverySession, IsForgottenWhenEventsWereMissedInLiveReading) {
   client->drop();
   turn();
   EXPECT_NE(come_back(*client)->pid, client->pid);
+}
+
+// A record lives no longer than a few refreshes: each that fails is made up for.
+TEST_F(RecoverySession, WantsARefreshSoonAfterOneThatFailed) {
+  const auto client = subscribed("graph");
+  client->recovery->refresh();
+  turn();
+  EXPECT_EQ(client->refreshes_wanted, 0);
+  store_->away = true;
+  client->recovery->refresh();
+  turn();
+  EXPECT_EQ(client->refreshes_wanted, 1);
+}
+
+TEST_F(RecoverySession, IsNotGivenUpWhileTheStoreIsAway) {
+  const auto client = subscribed("graph");
+  client->drop();
+  turn();
+  publish("1");
+  store_->away = true;
+  const auto early = come_back(*client);
+  EXPECT_EQ(early->ended, CloseReason::kStoreAway);
+  EXPECT_EQ(early->pid, "");
+  store_->away = false;
+  const auto back = come_back(*client);
+  EXPECT_EQ(back->pid, client->pid);
+  EXPECT_EQ(back->events, Texts{"1"});
+}
+
+TEST_F(RecoverySession, IsClosedWithoutAnAckIfTheStoreStaysAway) {
+  const auto client = connect();
+  store_->away = true;
+  client->subscribe("graph");
+  turn();
+  EXPECT_EQ(client->log, (Texts{"connect", "end store_away"}));
 }
 
 TEST_F(RecoverySession, PullsTheNextPageWhenLittleWaits) {
