@@ -12,14 +12,16 @@ namespace notifications::redis {
 // Canary judges whether events flow: a probe that was written here must come back here.
 //
 // A plain state machine, told the time; the broker does the writing. A probe is done when its key
-// was set and its message heard. Thread: the broker's.
+// was set and its message heard on every way that events take. Thread: the broker's.
 class Canary {
  public:
   using Clock = std::chrono::steady_clock;
+  enum Way : unsigned { kPubSub = 1, kStream = 2 };
 
   // `run` is unlike that of any other process, so that no stranger's probe is taken for ours.
-  Canary(std::string run, std::chrono::milliseconds timeout)
-      : run_(std::move(run)), timeout_(timeout) {}
+  // `ways`: those that events take, one or several.
+  Canary(std::string run, std::chrono::milliseconds timeout, unsigned ways)
+      : run_(std::move(run)), timeout_(timeout), ways_(ways) {}
 
   // Starts a probe, in place of one still out; returns the text to write.
   const std::string& send(Clock::time_point now) {
@@ -27,7 +29,8 @@ class Canary {
     sent_at_ = now;
     if (!missing_since_) missing_since_ = now;
     out_ = true;
-    set_ = heard_ = false;
+    set_ = false;
+    heard_ = 0;
     return text_;
   }
 
@@ -42,9 +45,9 @@ class Canary {
     return done(now);
   }
 
-  // `text` came in on the canary's channel. True if the probe is done.
-  bool heard(std::string_view text, Clock::time_point now) {
-    if (out_ && text == text_) heard_ = true;
+  // `text` came in on this way. True if the probe is done.
+  bool heard(Way way, std::string_view text, Clock::time_point now) {
+    if (out_ && text == text_) heard_ |= way;
     return done(now);
   }
 
@@ -54,8 +57,9 @@ class Canary {
     flowing_ = false;
   }
 
-  // The connection that carries events was lost.
-  void lost() {
+  // A connection was lost; no matter, if events do not take this way.
+  void lost(Way way) {
+    if ((ways_ & way) == 0) return;
     refused();
     missing_since_.reset();
   }
@@ -81,7 +85,7 @@ class Canary {
 
  private:
   bool done(Clock::time_point now) {
-    if (!out_ || !set_ || !heard_) return false;
+    if (!out_ || !set_ || (heard_ & ways_) != ways_) return false;
     out_ = false;
     round_trip_ = now - sent_at_;
     if (round_trip_ > timeout_) return false;  // events flow, but too late to say so
@@ -93,13 +97,14 @@ class Canary {
   // Constant after construction.
   const std::string run_;
   const std::chrono::milliseconds timeout_;
+  const unsigned ways_;
 
   std::uint64_t number_ = 0;
   std::string text_;  // of the last probe
   Clock::time_point sent_at_;
   bool out_ = false;
   bool set_ = false;
-  bool heard_ = false;
+  unsigned heard_ = 0;  // on which ways
   bool flowing_ = false;
   std::optional<Clock::time_point> missing_since_;  // the first probe since the last one done
   Clock::duration round_trip_{};

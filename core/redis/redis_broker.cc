@@ -34,6 +34,13 @@ using Done = PublishQueue::Done;
 constexpr std::string_view kPublish = "1";
 constexpr std::string_view kHeard = "0";
 
+// The ways that events take to this process: what is published comes in over Pub/Sub, and with a
+// journal out of the stream; what was only PUBLISHed takes both, one after the other.
+unsigned ways(const std::optional<JournalOptions>& journal) {
+  if (!journal) return Canary::kPubSub;
+  return journal->legacy ? Canary::kPubSub | Canary::kStream : unsigned{Canary::kStream};
+}
+
 }  // namespace
 
 class RedisBroker::Core : public std::enable_shared_from_this<Core> {
@@ -174,7 +181,7 @@ RedisBroker::Core::Core(asio::io_context& io, Options options, Log& log, Metrics
       log_(log),
       metrics_(metrics),
       publishes_(options_.max_outstanding, options_.max_outstanding_bytes, metrics),
-      canary_(new_random_id(9), options_.canary_timeout),
+      canary_(new_random_id(9), options_.canary_timeout, ways(options_.journal)),
       outage_(log, options_.url.redacted()),
       tick_timer_(io),
       judgement_timer_(io),
@@ -298,13 +305,14 @@ void RedisBroker::Core::on_subscriber_down(std::string_view why) {
   end_batch();
   subscribed_ = false;
   if (legacy_ != nullptr) legacy_->on_deaf();
-  if (!options_.journal) canary_.lost();
+  canary_.lost(Canary::kPubSub);
   fail(why);
 }
 
 void RedisBroker::Core::on_message(std::string_view channel, std::string_view text) {
-  if (options_.journal) {
-    // The canary proves that this connection lives, nothing more.
+  if (channel == canary_name_) {
+    if (canary_.heard(Canary::kPubSub, text, steady_clock::now())) on_probe_done();
+  } else if (options_.journal) {
     if (channel == keys_.control) {
       store_->on_control(text);
     } else if (channel == options_.channel && legacy_ != nullptr) {
@@ -315,8 +323,6 @@ void RedisBroker::Core::on_message(std::string_view channel, std::string_view te
     Incoming message;
     message.text = text;
     sink_->on_message(message);
-  } else if (canary_.heard(text, steady_clock::now())) {
-    on_probe_done();
   }
 }
 
@@ -383,12 +389,12 @@ void RedisBroker::Core::on_reader_open() {
 void RedisBroker::Core::on_reader_down(std::string_view why) {
   reader_.asked_at.reset();
   reading_ = false;
-  canary_.lost();
+  canary_.lost(Canary::kStream);
   fail(why);
 }
 
 void RedisBroker::Core::on_canary(std::string_view text) {
-  if (canary_.heard(text, steady_clock::now())) on_probe_done();
+  if (canary_.heard(Canary::kStream, text, steady_clock::now())) on_probe_done();
 }
 
 // ---- publishing

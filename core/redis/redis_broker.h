@@ -35,7 +35,8 @@ namespace notifications::redis {
 // read from it by position, over a third connection: what is published while that one is away is
 // read later. The script knows what it has appended, so a publish whose answer was lost is sent
 // again. The canary goes through a stream of its own in the same read. The subscribed connection
-// then hears who takes sessions over, and what was only PUBLISHed (see JournalLegacy).
+// then hears who takes sessions over, and what was only PUBLISHed (see JournalLegacy): if that is
+// to be journaled, events flow only while the canary comes back on both.
 //
 // An outage is told in three lines: lost, still away (at growing intervals), back.
 //

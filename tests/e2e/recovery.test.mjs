@@ -335,6 +335,8 @@ describe('recovery of Socket.IO sessions', { timeout: 240000 }, () => {
       const back = client.comeBack();
       await alone.restart();
       assert.equal(await back, 'recovered');
+      // A session needs less than an event that is only PUBLISHed: somebody has to hear that.
+      await edge.ready();
       await alone.cli('PUBLISH', 'notifications.v1', envelopeText(['graph'], 'b'));
       await client.hears('b');
       assert.deepEqual(client.inbox.items, ['connect', 'a', 'recovered', 'b']);

@@ -106,6 +106,24 @@ TEST_F(RedisJournalOutage, OnlyAFailedAppendIsRefused) {
       << outcome.detail;
 }
 
+// Ready means that events can flow: those that are only PUBLISHed need the subscription, too.
+TEST_F(RedisJournalOutage, IsNotReadyWithoutASubscriptionThatEventsNeed) {
+  for (const bool legacy : {true, false}) {
+    journal_.legacy = legacy;
+    serve();
+    const auto node = start();
+    // The subscription is taken away for good, everything else stands.
+    server_->command({"ACL", "SETUSER", "default", "resetchannels", "&notifications.v1:canary:*",
+                      "&notifications.v1:control"});
+    kill_subscribers();
+    ASSERT_TRUE(eventually([&] { return node->broker().status().flowing != legacy; }));
+    EXPECT_TRUE(parse_position(node->publish(1)));
+    EXPECT_EQ(node->broker().status().flowing, !legacy);
+    server_->command({"ACL", "SETUSER", "default", "allchannels"});
+    EXPECT_TRUE(node->becomes_ready());
+  }
+}
+
 TEST_F(RedisJournalOutage, AnAppendStandsThoughThePublishIsDenied) {
   RedisServer::Options options;
   options.config = {
