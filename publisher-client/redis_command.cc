@@ -12,10 +12,11 @@ RedisCommand::RedisCommand(std::string channel, const std::optional<JournalOptio
                      std::to_string(journal->idempotency_window.count())};
 }
 
-std::vector<std::string_view> RedisCommand::arguments(const QueuedEvent& event) {
+std::vector<std::string_view> RedisCommand::arguments(const QueuedEvent& event, std::string limit) {
   if (!journal_) return {"PUBLISH", channel_, event.text};
   id_key_ = journal_->keys.id_prefix + event.id;
   epoch_ = epochs_.next();
+  limit_ = std::move(limit);
   return {journal_->keys.journal,
           journal_->keys.meta,
           id_key_,
@@ -26,13 +27,16 @@ std::vector<std::string_view> RedisCommand::arguments(const QueuedEvent& event) 
           journal_->retention,
           journal_->idempotency_window,
           epoch_,
-          "1"};
+          "1",
+          limit_};
 }
 
 void RedisCommand::send(redis::Connection& connection, redis::ScriptCaller& scripts,
-                        const QueuedEvent& event, redis::Connection::ReplyHandler done) {
-  if (!journal_) return connection.send(arguments(event), std::move(done));
-  scripts.call(redis::kAppendScript, 3, arguments(event), std::move(done));
+                        const QueuedEvent& event, std::string limit,
+                        redis::Connection::ReplyHandler done) {
+  const auto words = arguments(event, std::move(limit));
+  if (!journal_) return connection.send(words, std::move(done));
+  scripts.call(redis::kAppendScript, 3, words, std::move(done));
 }
 
 Publisher::Delivery read_answer(const QueuedEvent& event, const redis::Reply& reply,

@@ -25,12 +25,12 @@ class RedisCommand {
   RedisCommand(std::string channel, const std::optional<JournalOptions>& journal);
 
   // The command's arguments; for the script its keys and arguments. Views into this and `event`,
-  // valid until the next call.
-  std::vector<std::string_view> arguments(const QueuedEvent& event);
+  // valid until the next call. `limit`: until when it may be appended, as the script takes it.
+  std::vector<std::string_view> arguments(const QueuedEvent& event, std::string limit);
 
   // Sends it, over a connection whose scripts `scripts` calls. `done`: as Connection::send's.
   void send(redis::Connection& connection, redis::ScriptCaller& scripts, const QueuedEvent& event,
-            redis::Connection::ReplyHandler done);
+            std::string limit, redis::Connection::ReplyHandler done);
 
  private:
   struct Journal {
@@ -47,6 +47,7 @@ class RedisCommand {
   redis::EpochNames epochs_;
   std::string id_key_;
   std::string epoch_;
+  std::string limit_;
 };
 
 // The report on `event`. Requires: the answer to its command, or the reason there is none.

@@ -27,6 +27,7 @@ Sender::Sender(boost::asio::io_context& io, Options options, LinkState& link, Ev
       loss_timer_(io),
       command_(options_.channel, options_.journal),
       scripts_(connection_),
+      clock_(connection_),
       agreement_(io, connection_, options_.channel, options_.journal.has_value(),
                  link.journal_disagreement, options_.log),
       connection_(io, options_.connection, callbacks()) {}
@@ -71,6 +72,7 @@ void Sender::on_up() {
   told_down_ = false;
   scripts_.on_up();
   agreement_.on_up();
+  if (options_.journal) return clock_.on_up([this] { send_what_fits(); });
   send_what_fits();
 }
 
@@ -108,6 +110,10 @@ QueuedEvent Sender::encode(PendingMetric metric) {
   return std::move(metric.event);
 }
 
+bool Sender::may_send() const {
+  return !stopping_ && connection_.up() && (!options_.journal || clock_.ready());
+}
+
 bool Sender::wire_has_room() const {
   if (on_wire_.empty()) return true;  // one event goes whatever its size
   return on_wire_.size() < options_.max_in_flight_events &&
@@ -115,7 +121,7 @@ bool Sender::wire_has_room() const {
 }
 
 void Sender::send_what_fits() {
-  while (!stopping_ && connection_.up() && !waiting_.empty() && wire_has_room()) {
+  while (may_send() && !waiting_.empty() && wire_has_room()) {
     Numbered next = std::move(waiting_.front());
     waiting_.pop_front();
     // The process may have stood still since the timer should have fired.
@@ -124,11 +130,13 @@ void Sender::send_what_fits() {
       continue;
     }
     const std::uint64_t number = next.number;
-    const auto sent = on_wire_.emplace(
-        number, OnWire{std::move(next.event), std::chrono::steady_clock::now(), next.lost_since});
+    const Time now = std::chrono::steady_clock::now();
+    std::string limit;
+    if (options_.journal) limit = clock_.text(next.lost_since.value_or(now) + retry_limit_);
+    const auto sent = on_wire_.emplace(number, OnWire{std::move(next.event), now, next.lost_since});
     const QueuedEvent& event = sent.first->second.event;
     bytes_on_wire_ += event.text.size();
-    command_.send(connection_, scripts_, event,
+    command_.send(connection_, scripts_, event, std::move(limit),
                   [this, number](const redis::Reply& reply) { on_answer(number, reply); });
     watch_oldest_answer();
   }
@@ -143,13 +151,18 @@ void Sender::on_answer(std::uint64_t number, const redis::Reply& reply) {
   if (reply.kind == Kind::kLost && options_.journal && !event.lost_since) {
     event.lost_since = sent.sent_at;
   }
-  const bool again = reply.kind == Kind::kNotSent ||
+  // Told that it is too late though it is not: the clock of Redis was set meanwhile.
+  const bool clock_was_set =
+      redis::too_late(reply) &&
+      std::chrono::steady_clock::now() < event.lost_since.value_or(sent.sent_at) + retry_limit_;
+  const bool again = reply.kind == Kind::kNotSent || clock_was_set ||
                      (reply.kind == Kind::kLost && options_.journal && !too_late(event));
   if (again && !stopping_) {
     send_later(std::move(event));
   } else {
     report(event.event, read_answer(event.event, reply, sent.lost_since.has_value()));
   }
+  if (clock_was_set) connection_.reset("the clock of Redis was set");
   send_what_fits();
 }
 

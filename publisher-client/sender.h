@@ -16,6 +16,7 @@
 #include "core/journal_options.h"
 #include "core/redis/connection.h"
 #include "core/redis/journal_scripts.h"
+#include "core/redis/server_clock.h"
 #include "publisher-client/event_queue.h"
 #include "publisher-client/journal_agreement.h"
 #include "publisher-client/redis_command.h"
@@ -34,7 +35,8 @@ struct LinkState {
 // Only so many events are on the wire at once: what is on the wire when the connection drops has
 // an unknown fate, while what waits here is sent after the reconnect. With the journal on, what has
 // an unknown fate is sent again, in its old place: an event that was appended is not appended
-// twice, as long as its id is known.
+// twice, as long as its id is known; what runs later than that, in a Redis that stood still, is
+// refused.
 //
 // Thread: the one that runs the io_context (private).
 class Sender {
@@ -85,6 +87,7 @@ class Sender {
   void enqueue(QueuedEvent event);
   QueuedEvent encode(PendingMetric metric);
   void send_what_fits();
+  bool may_send() const;
   bool wire_has_room() const;
   void on_answer(std::uint64_t number, const redis::Reply& reply);
   void send_later(Numbered event);
@@ -119,6 +122,7 @@ class Sender {
 
   // With references to what follows.
   redis::ScriptCaller scripts_;
+  redis::ServerClock clock_;  // with the journal on
   JournalAgreement agreement_;
   redis::Connection connection_;  // last: its callbacks use the members above
 };

@@ -164,7 +164,7 @@ void JournalLegacy::renew() {
 void JournalLegacy::arm() {
   auto next = Clock::time_point::max();
   if (!fresh_.empty()) next = fresh_.front().heard_at + options_.wait;
-  if (!ready_.empty() && commands_.up()) {
+  if (!ready_.empty() && callbacks_.may_append()) {
     next = std::min(next, std::max(due(ready_.front()), pause_until_));
   }
   if (next >= armed_for_) return;
@@ -208,7 +208,7 @@ void JournalLegacy::check_fresh(Clock::time_point now) {
 }
 
 void JournalLegacy::append_ready(Clock::time_point now) {
-  if (now < pause_until_ || !commands_.up()) return;
+  if (now < pause_until_ || !callbacks_.may_append()) return;
   const bool holder = now < lease_until_;
   while (!ready_.empty()) {
     const auto held = ready_.begin();
@@ -216,7 +216,7 @@ void JournalLegacy::append_ready(Clock::time_point now) {
     held->where = Where::kSent;
     sent_.splice(sent_.end(), ready_, held);
     callbacks_.append(
-        held->id, held->ts, held->text,
+        {held->id, held->ts, held->text, held->heard_at},
         [this, digest = held->digest](const Reply& reply) { on_appended(digest, reply); });
   }
 }

@@ -18,6 +18,14 @@
 
 namespace notifications::redis {
 
+// An envelope on its way into the journal.
+struct Appended {
+  std::string_view id;
+  std::string_view ts;
+  std::string_view text;
+  std::chrono::steady_clock::time_point since;  // nobody has appended it before
+};
+
 // JournalLegacy makes events resumable that their publisher only PUBLISHed: what is heard on the
 // channel and does not come by in the stream shortly is appended by the gateways, through the same
 // script, which appends each id once whoever tries.
@@ -47,10 +55,9 @@ class JournalLegacy {
     std::size_t max_bytes = 64 * 1024 * 1024;  // of envelopes held
   };
   struct Callbacks {
+    std::function<bool()> may_append;  // on_up() is called when that becomes true
     // Appends without publishing.
-    std::function<void(std::string_view id, std::string_view ts, std::string_view text,
-                       Connection::ReplyHandler done)>
-        append;
+    std::function<void(const Appended& event, Connection::ReplyHandler done)> append;
     // What was heard is no envelope: it is not appended, but counted.
     std::function<void(std::string_view text)> invalid;
     // What waits to be read on the subscribed connection is too old to be told from new.
@@ -63,7 +70,7 @@ class JournalLegacy {
 
   void start();
   void stop();
-  // `commands` is ready.
+  // `commands` is ready, and it may append.
   void on_up();
   // The channel is heard from now on.
   void on_hearing();

@@ -32,6 +32,8 @@ class PublishQueue {
   class Entry {
    public:
     PublishCommand command;
+    std::optional<TimePoint> sent_at;  // for the first time
+    bool asked_before = false;         // an answer to it was lost
     bool ended() const { return !done_; }
 
    private:

@@ -18,6 +18,7 @@
 #include "core/redis/journal_store.h"
 #include "core/redis/outage_log.h"
 #include "core/redis/publish_queue.h"
+#include "core/redis/server_clock.h"
 #include "core/uuid.h"
 
 namespace notifications::redis {
@@ -91,11 +92,12 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
 
   // Publishing.
   void on_commands_up();
+  void on_commands_ready();
   void on_commands_down(std::string_view why);
   void take_inbox();
   void send(const PublishQueue::EntryPtr& entry);
-  void append(std::string_view id, std::string_view ts, std::string_view text,
-              std::string_view publish, Connection::ReplyHandler done);
+  void append(const Appended& event, std::string_view publish, Connection::ReplyHandler done);
+  bool may_append() const;
   void on_published(const PublishQueue::EntryPtr& entry, const Reply& reply);
   void arm_deadline();
 
@@ -140,6 +142,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   bool reading_ = false;
   std::unique_ptr<JournalReader> journal_reader_;
   std::unique_ptr<ScriptCaller> scripts_;
+  std::unique_ptr<ServerClock> clock_;
   std::unique_ptr<JournalLegacy> legacy_;
   EpochNames epochs_;
   // In any case.
@@ -268,6 +271,7 @@ void RedisBroker::Core::end() {
   legacy_.reset();
   journal_reader_.reset();
   scripts_.reset();
+  clock_.reset();
   subscriber_.connection.reset();
   commands_.connection.reset();
   reader_.connection.reset();
@@ -345,6 +349,7 @@ void RedisBroker::Core::begin_journal() {
                                [this](std::string_view text) { on_canary(text); }},
       log_, metrics_);
   scripts_ = std::make_unique<ScriptCaller>(*commands_.connection);
+  clock_ = std::make_unique<ServerClock>(*commands_.connection);
   store_->attach(*commands_.connection, *scripts_);
   // Somebody learned that the journal is another one now: the reader looks after each canary.
   store_->on_head([this](const Position& head) {
@@ -363,9 +368,9 @@ void RedisBroker::Core::begin_legacy() {
   options.patience = options_.legacy_lease / 3;
   options.standstill = options_.journal->idempotency_window / 2;
   JournalLegacy::Callbacks callbacks;
-  callbacks.append = [this](std::string_view id, std::string_view ts, std::string_view text,
-                            Connection::ReplyHandler done) {
-    append(id, ts, text, kHeard, std::move(done));
+  callbacks.may_append = [this] { return may_append(); };
+  callbacks.append = [this](const Appended& event, Connection::ReplyHandler done) {
+    append(event, kHeard, std::move(done));
   };
   callbacks.invalid = [this](std::string_view text) {
     Incoming message;
@@ -415,24 +420,40 @@ void RedisBroker::Core::take_inbox() {
 }
 
 void RedisBroker::Core::send(const PublishQueue::EntryPtr& entry) {
-  if (!commands_.up()) return publishes_.hold(entry);
+  if (!may_append()) return publishes_.hold(entry);
   const PublishCommand& command = entry->command;
   auto done = [this, entry](const Reply& reply) { on_published(entry, reply); };
   if (options_.journal) {
-    return append(command.id, command.ts, command.text, kPublish, std::move(done));
+    if (!entry->sent_at) entry->sent_at = steady_clock::now();
+    return append({command.id, command.ts, command.text, *entry->sent_at}, kPublish,
+                  std::move(done));
   }
   commands_.connection->send({"PUBLISH", options_.channel, command.text}, std::move(done));
 }
 
-void RedisBroker::Core::append(std::string_view id, std::string_view ts, std::string_view text,
-                               std::string_view publish, Connection::ReplyHandler done) {
+bool RedisBroker::Core::may_append() const {
+  return commands_.up() && (!options_.journal || clock_->ready());
+}
+
+// What was tried once must not be tried again when Redis may have forgotten its id: not even by a
+// command that was sent in time and lay in the socket of a Redis that stood still.
+void RedisBroker::Core::append(const Appended& event, std::string_view publish,
+                               Connection::ReplyHandler done) {
   const JournalOptions& journal = *options_.journal;
-  scripts_->call(
-      kAppendScript, 3,
-      {keys_.journal, keys_.meta, keys_.id_prefix + std::string(id), text, ts, options_.channel,
-       std::to_string(journal.max_length), std::to_string(journal.retention.count()),
-       std::to_string(journal.idempotency_window.count()), epochs_.next(), publish},
-      std::move(done));
+  const TimePoint limit = event.since + journal.idempotency_window / 2;
+  scripts_->call(kAppendScript, 3,
+                 {keys_.journal, keys_.meta, keys_.id_prefix + std::string(event.id), event.text,
+                  event.ts, options_.channel, std::to_string(journal.max_length),
+                  std::to_string(journal.retention.count()),
+                  std::to_string(journal.idempotency_window.count()), epochs_.next(), publish,
+                  clock_->text(limit)},
+                 [this, limit, done = std::move(done)](Reply reply) {
+                   const bool clock_was_set = too_late(reply) && steady_clock::now() < limit;
+                   if (!clock_was_set) return done(std::move(reply));
+                   reply.kind = Reply::Kind::kNotSent;
+                   done(std::move(reply));
+                   commands_.connection->reset("the clock of Redis was set");
+                 });
 }
 
 void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const Reply& reply) {
@@ -443,11 +464,20 @@ void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const 
       return publishes_.hold(entry);
     case Reply::Kind::kLost:
       // The script knows what it has appended: it may be asked again.
-      if (options_.journal) return publishes_.hold(entry);
+      if (options_.journal) {
+        entry->asked_before = true;
+        return publishes_.hold(entry);
+      }
       return publishes_.end(
           *entry, PublishQueue::outcome(PublishStatus::kUnavailable,
                                         "the connection to Redis dropped before the answer"));
     case Reply::Kind::kError:
+      // What became of the attempt before is still not known.
+      if (entry->asked_before || too_late(reply)) {
+        return publishes_.end(*entry,
+                              PublishQueue::outcome(PublishStatus::kUnavailable,
+                                                    "no answer in time, and then: " + reply.text));
+      }
       return publishes_.end(*entry, PublishQueue::outcome(PublishStatus::kRefused, reply.text));
     default: {
       PublishOutcome outcome = PublishQueue::outcome(PublishStatus::kPublished, {});
@@ -466,10 +496,16 @@ void RedisBroker::Core::on_commands_up() {
   if (options_.journal) {
     scripts_->on_up();
     store_->on_up();
-    if (legacy_ != nullptr) legacy_->on_up();
+    clock_->on_up([this] { on_commands_ready(); });
+  } else {
+    on_commands_ready();
   }
-  for (const auto& entry : publishes_.release()) send(entry);
   probe_soon();
+}
+
+void RedisBroker::Core::on_commands_ready() {
+  if (legacy_ != nullptr) legacy_->on_up();
+  for (const auto& entry : publishes_.release()) send(entry);
 }
 
 void RedisBroker::Core::on_commands_down(std::string_view why) {

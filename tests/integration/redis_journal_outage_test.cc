@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/integration/redis_journal_fixture.h"
+#include "tests/support/relay.h"
 
 namespace notifications::test {
 namespace {
@@ -84,6 +85,69 @@ TEST_F(RedisJournalOutage, APublishWhoseAnswerWasLostIsAskedForAgainAndStandsOnc
   ASSERT_TRUE(consumer.await(3));
   EXPECT_EQ(consumer.told(), numbers(1, 3));
   EXPECT_EQ(stream_length(), 3);
+}
+
+TEST_F(RedisJournalOutage, APublishThatIsRefusedAfterALostAnswerIsUnknown) {
+  serve();
+  const auto node = start();
+  node->publish(1);
+  server_->command({"CONFIG", "SET", "maxmemory", "1"});
+  const PublishOutcome refused = await(node->publish_later(2));
+  EXPECT_EQ(refused.status, PublishStatus::kRefused) << refused.detail;
+  server_->sigstop();
+  auto lost = node->publish_later(3);
+  ASSERT_TRUE(eventually([&] { return !node->broker().status().connected; }));
+  server_->sigcont();
+  const PublishOutcome outcome = await(std::move(lost));
+  EXPECT_EQ(outcome.status, PublishStatus::kUnavailable);
+  EXPECT_NE(outcome.detail.find("no answer in time, and then: OOM"), std::string::npos)
+      << outcome.detail;
+}
+
+// It lies in the socket of a Redis that stands still until the id is forgotten.
+TEST_F(RedisJournalOutage, AnAppendThatRunsTooLateToKnowItsIdAppendsNothing) {
+  journal_.idempotency_window = 1s;
+  serve();
+  const auto node = start();
+  Consumer consumer(*node, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  node->publish(1);
+  ASSERT_TRUE(consumer.await(1));
+  server_->sigstop();
+  auto again = node->publish_later(1);
+  // The clock of Redis stands for nothing: it is the time that passes.
+  std::this_thread::sleep_for(1200ms);
+  server_->sigcont();
+  const PublishOutcome outcome = await(std::move(again));
+  EXPECT_EQ(outcome.status, PublishStatus::kUnavailable);
+  EXPECT_NE(outcome.detail.find("TOOLATE"), std::string::npos) << outcome.detail;
+  node->publish(2);
+  ASSERT_TRUE(consumer.await(2));
+  EXPECT_EQ(consumer.told(), numbers(1, 2));
+}
+
+TEST_F(RedisJournalOutage, AppendsGoOnThoughTheClockOfRedisWasSet) {
+  serve();
+  IoThread relay_thread;
+  auto relay = std::make_unique<Relay>(relay_thread.io, server_->port());
+  std::atomic<int> changed = 0;
+  relay->on_answer([&](std::string& bytes) {
+    // The first answer to TIME is 1000 seconds behind.
+    const std::size_t at = bytes.find("*2\r\n$10\r\n");
+    if (at == bytes.npos || bytes.size() < at + 20 || changed > 0) return;
+    const std::string seconds = bytes.substr(at + 9, 10);
+    bytes.replace(at + 9, 10, std::to_string(std::stoll(seconds) - 1000));
+    ++changed;
+  });
+  url_ = "redis://127.0.0.1:" + std::to_string(relay->port()) + "/0";
+  {
+    const auto node = start();
+    EXPECT_EQ(changed, 1);
+    EXPECT_TRUE(parse_position(node->publish(1)));
+    EXPECT_TRUE(parse_position(node->publish(2)));
+    EXPECT_EQ(stream_length(), 2);
+  }
+  relay_thread.call([&] { relay.reset(); });
 }
 
 TEST_F(RedisJournalOutage, APublishEndsAtItsDeadlineWhileRedisIsAway) {

@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ class Relay {
 
   std::uint16_t port() const { return port_; }
 
+  // Called on `io`'s thread with what the server sends; may change it, but not its length. Before
+  // the first connection.
+  void on_answer(std::function<void(std::string& bytes)> change) { change_ = std::move(change); }
+
   // Freezes the connections that stand now and whose client ever sent `word`. Thread: any.
   void freeze(std::string word) {
     boost::asio::post(io_, [this, word = std::move(word)] {
@@ -47,7 +52,8 @@ class Relay {
         : client(std::move(accepted)), server(io) {}
     Tcp::socket client;
     Tcp::socket server;
-    std::string sent;  // by the client
+    std::string sent;                          // by the client
+    std::function<void(std::string&)> change;  // of what the server sends; may be empty
     bool frozen = false;
   };
   using PairPtr = std::shared_ptr<Pair>;
@@ -57,6 +63,7 @@ class Relay {
     acceptor_.async_accept([this](boost::system::error_code error, Tcp::socket socket) {
       if (error) return;
       const auto pair = std::make_shared<Pair>(std::move(socket), io_);
+      pair->change = change_;
       pairs_.push_back(pair);
       pair->server.connect(server_, error);
       if (!error) {
@@ -75,6 +82,11 @@ class Relay {
           if (error) return close(*pair);
           if (pair->frozen) return pump(pair, from, to, buffer);  // swallowed
           if (&from == &pair->client) pair->sent.append(buffer->data(), size);
+          if (&from == &pair->server && pair->change) {
+            std::string bytes(buffer->data(), size);
+            pair->change(bytes);
+            bytes.copy(buffer->data(), size);
+          }
           boost::asio::async_write(
               to, boost::asio::buffer(buffer->data(), size),
               [pair, &from, &to, buffer](boost::system::error_code failed, std::size_t) {
@@ -94,6 +106,7 @@ class Relay {
   const Tcp::endpoint server_;
   Tcp::acceptor acceptor_;
   const std::uint16_t port_;
+  std::function<void(std::string&)> change_;
   std::vector<std::weak_ptr<Pair>> pairs_;
 };
 

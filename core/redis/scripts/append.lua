@@ -13,9 +13,14 @@
 --   ARGV[6]  how long an id is known, in milliseconds     (300000)
 --   ARGV[7]  a name for a new epoch, should one begin: random, 1 to 64 of 0-9 a-z A-Z _ -
 --   ARGV[8]  1: PUBLISH the envelope on the channel, too; 0: it was heard there
+--   ARGV[9]  when it is too late, in this server's time (TIME) in milliseconds; may be left out
 --
 -- Returns {position, ts, duplicate}. An id that is known appends nothing and gets the first answer
 -- with duplicate = 1. So a caller whose answer was lost calls again with the same id.
+--
+-- ARGV[9] is for callers that call again by themselves. A call may lie in the socket of a server that
+-- stands still until the id is forgotten, which an earlier call has appended. Allow it less than
+-- ARGV[6] from the first one; too late, it appends nothing and fails with TOOLATE.
 --
 -- An error means that nothing was appended; a PUBLISH that fails is no error, for the entry stands
 -- and is read from the stream.
@@ -25,6 +30,7 @@
 -- something.
 
 local text, ts, channel, epoch_candidate = ARGV[1], ARGV[2], ARGV[3], ARGV[7]
+local limit = tonumber(ARGV[9] or '')
 
 -- Ids are the publishers' choice: a long one must not become a long key.
 local id_key = KEYS[3]
@@ -37,6 +43,12 @@ local known = redis.call('GET', id_key)
 if known then
   local position, first_ts = known:match('^(%S+) (.*)$')
   return {position, first_ts, 1}
+end
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if limit and now > limit then
+  return redis.error_reply('TOOLATE the call waited for too long, its id may be forgotten')
 end
 
 -- A new epoch begins with a new stream: whoever holds a position of the old one is to learn that
@@ -63,9 +75,7 @@ redis.call('HSET', KEYS[2], 'head', position)
 redis.call('SET', id_key, position .. ' ' .. ts, 'PX', ARGV[6])
 
 -- XADD takes one of MAXLEN and MINID only. Exact, so that the retention is what it says.
-local now = redis.call('TIME')
-local oldest = now[1] * 1000 + math.floor(now[2] / 1000) - ARGV[5]
-redis.pcall('XTRIM', KEYS[1], 'MINID', string.format('%.0f', math.max(oldest, 0)))
+redis.pcall('XTRIM', KEYS[1], 'MINID', string.format('%.0f', math.max(now - ARGV[5], 0)))
 
 if ARGV[8] == '1' then redis.pcall('PUBLISH', channel, text) end
 return {position, ts, 0}
