@@ -40,6 +40,8 @@ class Connection : public std::enable_shared_from_this<Connection>, protected Ti
   void wait_writable();
   virtual void on_readable() = 0;
   virtual void on_writable() = 0;
+  // The turn that EdgeShard::read_later() promised.
+  virtual void on_turn() {}
 
   // Closes the socket and leaves the register; the object dies when the call into it has returned.
   void close_socket();

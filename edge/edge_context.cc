@@ -47,8 +47,6 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
       refused(m.counter("notifications_tcp_refused_total",
                         "TCP connections answered 503 because of the connection limit.")),
       http_requests(m.counter("notifications_http_requests_total", "Plain requests answered.")),
-      http_errors(m.counter("notifications_http_errors_total",
-                            "Requests that were no HTTP, too large or too slow.")),
       connects(
           m.counter("notifications_connects_total", "Sessions opened.", {{"front", "socketio"}})),
       subscribes(m.counter("notifications_subscribes_total", "subscribe requests by outcome.",
@@ -56,6 +54,9 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
       subscribe_rejects(m.counter("notifications_subscribes_total",
                                   "subscribe requests by outcome.",
                                   {{"outcome", "too_many_rooms"}})),
+      subscribe_invalids(m.counter("notifications_subscribes_total",
+                                   "subscribe requests by outcome.",
+                                   {{"outcome", "invalid_payload"}})),
       unsubscribes(m.counter("notifications_unsubscribes_total", "unsubscribe requests.")),
       messages_in(m.counter("notifications_client_messages_total",
                             "WebSocket messages and control frames of clients.")),
@@ -66,6 +67,9 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
                                "Consumers closed because they read too slowly.",
                                {{"front", "socketio"}})),
       dropped(m.counter(kDroppedName, kDroppedHelp, {{"front", "socketio"}})),
+      queued_bytes(m.gauge("notifications_outbound_queued_bytes",
+                           "Bytes that wait because sockets of clients take no more.",
+                           {{"front", "socketio"}})),
       queue_bytes(m.histogram("notifications_outbound_queue_bytes",
                               "Bytes that wait for a consumer, of some consumers each second.",
                               {0, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216})),
@@ -89,6 +93,13 @@ EdgeMetrics::EdgeMetrics(Metrics& m)
     websocket_states[i] =
         &m.gauge("notifications_websocket_states", "WebSocket connections by what they are at.",
                  {{"state", kStates[i]}});
+  }
+  constexpr std::array<const char*, HttpError::kCount> kHttpErrors = {
+      "malformed", "head_too_large", "body_too_large", "timeout", "silent", "unread"};
+  for (std::size_t i = 0; i < kHttpErrors.size(); ++i) {
+    http_errors[i] = &m.counter("notifications_http_errors_total",
+                                "Requests that were no HTTP, too large or too slow.",
+                                {{"reason", kHttpErrors[i]}});
   }
   for (int i = 0; i < kCloseReasons; ++i) {
     disconnects[static_cast<std::size_t>(i)] =

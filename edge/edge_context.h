@@ -25,23 +25,37 @@ enum class WebSocketState : std::uint8_t {
 };
 inline constexpr int kWebSocketStates = 3;
 
+// Why a plain connection was refused or ended before it asked for something that can be answered.
+struct HttpError {
+  enum : std::size_t {
+    kMalformed,     // no HTTP, or none that is served
+    kHeadTooLarge,  // beyond 16 KiB
+    kBodyTooLarge,  // beyond 64 KiB
+    kTimeout,       // a request did not arrive in time
+    kSilent,        // not a byte came
+    kUnread,        // the answer was not read in time
+    kCount
+  };
+};
+
 // The counters of the edge. Thread: any.
 struct EdgeMetrics {
   explicit EdgeMetrics(Metrics& metrics);
 
-  Counter& accepted;       // TCP connections
-  Counter& refused;        // TCP connections beyond the limit
-  Counter& http_requests;  // plain requests answered
-  Counter& http_errors;    // requests that were no HTTP, too large or too slow
-  Counter& connects;       // WebSocket sessions opened
-  Counter& subscribes;     // rooms joined
-  Counter& subscribe_rejects;
+  Counter& accepted;            // TCP connections
+  Counter& refused;             // TCP connections beyond the limit
+  Counter& http_requests;       // plain requests answered
+  Counter& connects;            // WebSocket sessions opened
+  Counter& subscribes;          // rooms joined
+  Counter& subscribe_rejects;   // too many rooms
+  Counter& subscribe_invalids;  // an invalid payload
   Counter& unsubscribes;
   Counter& messages_in;  // WebSocket messages and control frames of clients
   Counter& bytes_in;
   Counter& bytes_out;
   Counter& slow_evictions;
-  Counter& dropped;  // events that waited for a slow consumer when it was closed
+  Counter& dropped;     // events that waited for a slow consumer when it was closed
+  Gauge& queued_bytes;  // what sockets did not take yet
   Histogram& queue_bytes;
   Counter& sse_connects;
   Counter& sse_bytes_out;
@@ -51,6 +65,7 @@ struct EdgeMetrics {
   Gauge& http_connections;
   Gauge& websocket_connections;
   std::array<Gauge*, kWebSocketStates> websocket_states;
+  std::array<Counter*, HttpError::kCount> http_errors;
   std::array<Counter*, kCloseReasons> disconnects;
   std::array<Counter*, engineio::kRefusals> handshake_refusals;
 };

@@ -58,6 +58,19 @@ void EdgeShard::remove(Connection& connection) {
   if (draining_ && connections_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 
+void EdgeShard::read_later(Connection& connection) {
+  readers_.push_back(connection.weak_from_this());
+  if (readers_.size() == 1) shard_.post([this] { give_turn(); });
+}
+
+void EdgeShard::give_turn() {
+  const auto next = readers_.front().lock();
+  if (next != nullptr && next->registered_) next->on_turn();
+  // Taken out only now: whoever asks for another turn meanwhile must not post a second call.
+  readers_.pop_front();
+  if (!readers_.empty()) shard_.post([this] { give_turn(); });
+}
+
 void EdgeShard::sample_queues() {
   const std::size_t count = std::min(connections_.size(), kSampledQueues);
   for (std::size_t i = 0; i < count; ++i) {

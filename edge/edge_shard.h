@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -47,6 +48,10 @@ class EdgeShard {
   // What every connection reads into, one at a time; its content is gone after the turn.
   std::span<char> read_buffer() { return read_buffer_; }
 
+  // Calls connection.on_turn() when those that asked before have had their turns, one in each turn
+  // of the loop: however many clients send much at once, nobody waits for more than one of them.
+  void read_later(Connection& connection);
+
   // Where events are encoded for the connections of this shard.
   FrameArena& frames() { return frames_; }
 
@@ -58,6 +63,7 @@ class EdgeShard {
 
  private:
   void drain_some();
+  void give_turn();
   void sample_queues();
 
   // Constant after construction.
@@ -69,6 +75,7 @@ class EdgeShard {
   std::vector<std::shared_ptr<Connection>> connections_;
   std::size_t next_sampled_ = 0;  // in connections_
   std::vector<char> read_buffer_;
+  std::deque<std::weak_ptr<Connection>> readers_;  // who waits for a turn to read
   FrameArena frames_;
   StringMap<std::weak_ptr<Recovery>> sessions_;
   // Set while draining: when each connection is due, soonest last.

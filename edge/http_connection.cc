@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -26,6 +27,8 @@ using websocket::HttpAnswer;
 
 constexpr std::uint32_t kMaxHeaderBytes = 16 * 1024;  // as Node's http server
 constexpr std::uint64_t kMaxBodyBytes = 64 * 1024;    // nothing here takes a body
+// Requests of one connection in one turn of the loop, if it sends them without waiting.
+constexpr int kRequestsPerTurn = 16;
 constexpr std::chrono::milliseconds kRequestTimeout{10'000};
 constexpr std::chrono::milliseconds kKeepAliveTimeout{5'000};
 constexpr std::chrono::milliseconds kLingerTimeout{2'000};
@@ -48,6 +51,66 @@ std::optional<std::string> header(const http::fields& fields, Name name) {
     *joined += view(it->value());
   }
   return joined;
+}
+
+// Whether a target has one of the forms that Node's parser lets through: a path, `*`, or a URL with
+// a scheme; in ASCII.
+bool is_target(std::string_view target) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  if (!std::all_of(target.begin(), target.end(), is_ascii)) return false;
+  if (target.starts_with('/') || target.starts_with('*')) return true;
+  const auto end = std::find_if_not(target.begin(), target.end(), is_letter);
+  const std::string_view rest = target.substr(static_cast<std::size_t>(end - target.begin()));
+  return end != target.begin() && rest.starts_with("://");
+}
+
+// Node's parser knows methods by name; of its list only QUERY is unknown to Beast.
+bool is_known_method(const http::request<http::string_body>& request) {
+  return request.method() != http::verb::unknown || view(request.method_string()) == "QUERY";
+}
+
+// Overwrites, in the Connection headers of a request's head, what cannot stand in a list of words.
+// Beast takes such a header for an error; to a stock server it names options that nobody knows, and
+// the request is answered as any other. True if something was overwritten.
+bool blur_connection(std::span<char> head) {
+  constexpr std::string_view kName = "connection:";
+  constexpr std::string_view kProxy = "proxy-";  // of the old name, as strict to Beast
+  // What is written in place of others is one, too: nothing is overwritten twice.
+  const auto is_word = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+           c == '_';
+  };
+  const auto starts_with = [](std::string_view text, std::string_view start) {
+    return boost::beast::iequals({text.data(), std::min(text.size(), start.size())},
+                                 {start.data(), start.size()});
+  };
+  const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+  bool blurred = false;
+  std::string_view rest(head.data(), head.size());
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find("\r\n"));
+    if (line.empty()) break;
+    const std::string_view field = line.substr(starts_with(line, kProxy) ? kProxy.size() : 0);
+    if (starts_with(field, kName)) {
+      char* const begin = head.data() + (field.data() - head.data()) + kName.size();
+      char* const end = begin + (field.size() - kName.size());
+      for (char* word = begin; word < end;) {
+        char* const comma = std::find(word, end, ',');
+        char* first = std::find_if_not(word, comma, is_blank);
+        char* last = comma;
+        while (last > first && is_blank(last[-1])) --last;
+        for (; first < last; ++first) {
+          if (is_word(*first)) continue;
+          *first = '_';
+          blurred = true;
+        }
+        word = comma == end ? end : comma + 1;
+      }
+    }
+    rest.remove_prefix(std::min(line.size() + 2, rest.size()));
+  }
+  return blurred;
 }
 
 // See: RFC 9110 section 5.6.7.
@@ -113,9 +176,18 @@ void HttpConnection::drain() {
 void HttpConnection::abort() { close_socket(); }
 
 void HttpConnection::on_timer(std::chrono::steady_clock::time_point) {
-  const bool idle = !writing_ && !lingering_ && unparsed_.empty() && !parser_->got_some();
-  if (idle || writing_ || lingering_) return close_socket();
-  shard_.context().metrics.http_errors.add();
+  if (lingering_) return close_socket();
+  EdgeMetrics& metrics = shard_.context().metrics;
+  if (writing_) {
+    metrics.http_errors[HttpError::kUnread]->add();
+    return close_socket();
+  }
+  if (unparsed_.empty() && !parser_->got_some()) {
+    // Between two requests silence is in order.
+    if (!answered_) metrics.http_errors[HttpError::kSilent]->add();
+    return close_socket();
+  }
+  metrics.http_errors[HttpError::kTimeout]->add();
   refuse(408, "Request Timeout");
 }
 
@@ -149,33 +221,40 @@ void HttpConnection::on_readable() {
 // True if the connection goes on as HTTP. While an answer is being written, further requests wait
 // in `unparsed_`, and nothing more is read than fits one buffer.
 bool HttpConnection::parse(std::span<char> bytes) {
+  int requests = 0;
   while (!bytes.empty() && !lingering_) {
-    if (!out_.empty()) {
+    const bool had_its_turn = requests == kRequestsPerTurn;
+    if (had_its_turn || !out_.empty()) {
       unparsed_.assign(bytes.data(), bytes.size());
+      if (out_.empty()) shard_.read_later(*this);
       return false;
     }
+    // Empty lines before a request are no matter. See: RFC 9112 section 2.2.
+    while (!parser_->got_some() && !bytes.empty() && (bytes[0] == '\r' || bytes[0] == '\n')) {
+      bytes = bytes.subspan(1);
+    }
+    if (bytes.empty()) return true;
     boost::system::error_code error;
     const std::size_t used = parser_->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+    // A head is read only when all of it is there.
+    if (error == http::error::bad_value && blur_connection(bytes)) {
+      begin_request();
+      continue;
+    }
     bytes = bytes.subspan(used);
     if (error == http::error::need_more) {
       unparsed_.assign(bytes.data(), bytes.size());
       return true;
     }
     if (error) {
-      shard_.context().metrics.http_errors.add();
-      if (error == http::error::header_limit) {
-        refuse(431, "Request Header Fields Too Large");
-      } else if (error == http::error::body_limit) {
-        refuse(413, "Payload Too Large");
-      } else {
-        refuse(400, "Bad Request");
-      }
+      refuse(error);
       return true;
     }
     if (!parser_->is_done()) continue;
     const Request request = parser_->release();
     begin_request();
     if (!handle(request, bytes)) return false;
+    ++requests;
   }
   return true;
 }
@@ -184,15 +263,21 @@ bool HttpConnection::handle(const Request& request, std::span<char> rest) {
   EdgeContext& context = shard_.context();
   const auto connection = header(request, http::field::connection);
   const auto upgrade = header(request, http::field::upgrade);
+  const bool is_upgrade = websocket::is_upgrade(connection, upgrade);
   const bool is_events = sse::is_events_path(view(request.target())) &&
-                         request.method() != http::verb::options &&
-                         !websocket::is_upgrade(connection, upgrade);
+                         request.method() != http::verb::options && !is_upgrade;
   if (is_events) return handle_events(request);
   if (overloaded_) {
     refuse(503, "Service Unavailable");
     return true;
   }
-  if (websocket::is_upgrade(connection, upgrade)) return handle_upgrade(request, rest);
+  const bool lacks_host =
+      !is_upgrade && request.version() == 11 && request.find(http::field::host) == request.end();
+  if (!is_known_method(request) || !is_target(view(request.target())) || lacks_host) {
+    refuse(http::error::bad_value);
+    return true;
+  }
+  if (is_upgrade) return handle_upgrade(request, rest);
 
   context.metrics.http_requests.add();
   const bool keep_alive = request.keep_alive() && !context.draining.load();
@@ -205,6 +290,7 @@ bool HttpConnection::handle(const Request& request, std::span<char> rest) {
   if (keep_alive) answer.headers.emplace_back("Keep-Alive", "timeout=5");
   if (request.method() == http::verb::head) answer.body.clear();
   close_after_write_ = !keep_alive;
+  answered_ = true;
   write(answer.to_bytes());
   if (socket_.is_open() && out_.empty()) expect_progress(kKeepAliveTimeout);
   return true;
@@ -343,6 +429,21 @@ bool HttpConnection::handle_events(const Request& request) {
   return true;
 }
 
+// For a request that cannot be read.
+void HttpConnection::refuse(const boost::system::error_code& error) {
+  EdgeMetrics& metrics = shard_.context().metrics;
+  if (error == http::error::header_limit) {
+    metrics.http_errors[HttpError::kHeadTooLarge]->add();
+    refuse(431, "Request Header Fields Too Large");
+  } else if (error == http::error::body_limit) {
+    metrics.http_errors[HttpError::kBodyTooLarge]->add();
+    refuse(413, "Payload Too Large");
+  } else {
+    metrics.http_errors[HttpError::kMalformed]->add();
+    refuse(400, "Bad Request");
+  }
+}
+
 // As Node's http server says it: a bare status line, then the end.
 void HttpConnection::refuse(int status, std::string_view reason) {
   close_after_write_ = true;
@@ -376,6 +477,11 @@ void HttpConnection::on_writable() {
   flush();
   if (!socket_.is_open() || writing_ || lingering_) return;
   expect_progress(kKeepAliveTimeout);
+  go_on();
+}
+
+// With what came behind the request that was answered last.
+void HttpConnection::go_on() {
   std::string whole = std::exchange(unparsed_, {});
   if (parse(whole) && socket_.is_open()) read_more();
 }

@@ -34,17 +34,20 @@ class HttpConnection final : public Connection {
 
   void on_readable() override;
   void on_writable() override;
+  void on_turn() override { go_on(); }
   void on_timer(std::chrono::steady_clock::time_point now) override;
 
   void begin_request();
   void expect_progress(std::chrono::milliseconds within);
   bool parse(std::span<char> bytes);
+  void go_on();
   bool handle(const Request& request, std::span<char> rest);
   bool handle_upgrade(const Request& request, std::span<char> rest);
   websocket::HttpAnswer answer_to(const Request& request) const;
   void become_websocket(std::string response, std::span<char> rest);
   bool handle_events(const Request& request);
   void take_leave(const std::shared_ptr<Connection>& successor);
+  void refuse(const boost::system::error_code& error);
   void refuse(int status, std::string_view reason);
   void write(std::string bytes);
   void flush();
@@ -56,6 +59,7 @@ class HttpConnection final : public Connection {
   std::string unparsed_;  // received, but not yet taken by the parser
   std::string out_;
   bool overloaded_;
+  bool answered_ = false;  // a request before
   bool close_after_write_ = false;
   bool writing_ = false;    // waits for the socket to take more
   bool reading_ = false;    // waits for the client to send more

@@ -137,7 +137,7 @@ HandshakeResult check_handshake(const HandshakeRequest& request) {
 
 bool is_upgrade(std::optional<std::string_view> connection,
                 std::optional<std::string_view> upgrade) {
-  if (!connection || !upgrade) return false;
+  if (!connection || !upgrade || upgrade->empty()) return false;
   for (std::size_t begin = 0; begin <= connection->size();) {
     const std::size_t end = std::min(connection->find(',', begin), connection->size());
     if (equals_ignoring_case(trim(connection->substr(begin, end - begin)), "upgrade")) return true;

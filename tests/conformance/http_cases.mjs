@@ -133,6 +133,42 @@ for (const [name, bytes] of Object.entries({
   });
 }
 
+// Bytes that are a request all the same, or none; the answer is the transcript.
+function bytes(name, chunks, spec = {}) {
+  test(`http: ${name}`, {
+    at,
+    async play(raw) {
+      raw.write(...[chunks].flat().map((chunk) => Buffer.from(chunk, 'latin1')));
+      await answered(raw, [chunks].flat().filter((chunk) => chunk.includes('HTTP/')).length);
+      if (spec.ends === 'closed') await raw.eof();
+    },
+    ...spec,
+  });
+}
+bytes('a request without Host is refused', 'GET /nowhere HTTP/1.1\r\n\r\n', { ends: 'closed' });
+bytes('a refusable request without Host is refused', `GET ${P}EIO=4&transport=polling HTTP/1.1\r\n\r\n`, { ends: 'closed' });
+bytes('a request of HTTP/1.0 needs no Host', 'GET /nowhere HTTP/1.0\r\nConnection: close\r\n\r\n');
+bytes('empty lines before a request are no matter', `\r\n\r\nGET ${P}EIO=4&transport=polling HTTP/1.1\r\nHost: a\r\n\r\n`);
+bytes('empty lines between two requests are no matter', [request('POST', '/nowhere', ['Content-Length: 2'], 'ab'), '\r\n', request('GET', '/nowhere')]);
+for (const method of ['get', 'FOO', 'Get', 'WEBSOCKET']) {
+  bytes(`the method ${method} is none`, request(method, `${P}EIO=4&transport=polling`), { ends: 'closed' });
+  bytes(`the method ${method} is none, elsewhere`, request(method, '/nowhere'), { ends: 'closed' });
+}
+for (const method of ['QUERY', 'TRACE', 'PROPFIND', 'LOCK']) bytes(`the method ${method} is one`, request(method, `${P}EIO=4&transport=polling`));
+for (const target of ['socket.io/?EIO=4', 'nowhere', '?EIO=4', 'x-y:a', 'http:/a', '1://a', '/\xe9', '/nowhere?\xc3\xa9']) {
+  bytes(`the target ${JSON.stringify(target)} is none`, request('GET', target), { ends: 'closed' });
+}
+for (const target of ['*', '*x', 'http://localhost/socket.io/?EIO=4&transport=polling', 'ws://localhost/', '/a"<>{}|^`\\']) {
+  bytes(`the target ${JSON.stringify(target)} is not found`, request('GET', target));
+}
+// What is no list of tokens names nothing that anyone knows.
+for (const value of ['x upgrade', 'upgrade upgrade', 'upgrade;q=1', '"upgrade"', 'keep-alive, x y', '"a,b", c', 'upgrade/1', '(upgrade)', '=', 'é']) {
+  plain(`Connection: ${value} is no upgrade`, 'GET', `${P}EIO=4&transport=websocket`, [`Connection: ${value}`, ...UPGRADE.slice(1)]);
+  plain(`Connection: ${value}, elsewhere`, 'GET', '/nowhere', [`Connection: ${value}`]);
+}
+plain('Proxy-Connection may hold anything', 'GET', '/nowhere', ['Connection: a b', 'Proxy-Connection: "c d"']);
+plain('an empty Upgrade is no upgrade', 'GET', `${P}EIO=4&transport=websocket`, ['Connection: Upgrade', 'Upgrade:', ...UPGRADE.slice(2)]);
+
 // --- the upgrade ---------------------------------------------------------------------------------
 
 function upgrade(name, options, spec = {}) {
@@ -172,7 +208,7 @@ for (const eio of ['EIO=3&', '', 'EIO=5&', 'EIO=4x&', 'EIO=&', 'EIO=4&EIO=3&', '
 for (const [name, value] of [['upper case', 'WEBSOCKET'], ['mixed case', 'WebSocket']]) {
   upgrade(`Upgrade in ${name}`, { headers: replace('Upgrade', value) }, open);
 }
-for (const value of ['keep-alive, Upgrade', 'upgrade', 'UPGRADE', 'Upgrade,keep-alive']) {
+for (const value of ['keep-alive, Upgrade', 'upgrade', 'UPGRADE', 'Upgrade,keep-alive', 'close, upgrade', 'x y, upgrade', '"a b", Upgrade', ' , Upgrade', 'Upgrade,']) {
   upgrade(`Connection: ${value}`, { headers: replace('Connection', value) }, open);
 }
 for (const value of ['h2c', 'websocket, h2c', 'websockets', 'foo']) {

@@ -127,7 +127,8 @@ TEST(EdgeHttp, RefusesHeadersBeyondItsLimit) {
   EXPECT_EQ(rest_after(edge, "GET / HTTP/1.1\r\nA: " + std::string(100'000, 'x')), expected);
   EXPECT_EQ(rest_after(edge, "GET /" + std::string(17'000, 'x')), expected);
   const std::string fits = rest_after(
-      edge, "GET / HTTP/1.1\r\nConnection: close\r\nA: " + std::string(15'000, 'x') + "\r\n\r\n");
+      edge, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nA: " + std::string(15'000, 'x') +
+                "\r\n\r\n");
   EXPECT_EQ(status_of(fits), "HTTP/1.1 404 Not Found");
 }
 
@@ -135,9 +136,9 @@ TEST(EdgeHttp, RefusesABodyBeyondItsLimit) {
   Edge edge;
   EXPECT_EQ(rest_after(edge, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 70000\r\n\r\n"),
             "HTTP/1.1 413 Payload Too Large\r\nConnection: close\r\n\r\n");
-  const std::string fits =
-      rest_after(edge, "POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n" +
-                           std::string(60'000, 'x'));
+  const std::string fits = rest_after(
+      edge, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n" +
+                std::string(60'000, 'x'));
   EXPECT_EQ(status_of(fits), "HTTP/1.1 404 Not Found");
 }
 
