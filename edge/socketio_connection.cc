@@ -20,16 +20,25 @@ namespace {
 constexpr std::chrono::seconds kCloseTimeout{3};
 constexpr std::chrono::seconds kLingerTimeout{1};
 constexpr int kSidBytes = 15;  // 20 characters, as a stock server's
-// Reads of one connection in one turn, so that a flood does not hold up the others.
-constexpr int kReadsPerTurn = 4;
 // When a session's record that could not be written is tried again, at the latest.
 constexpr std::chrono::milliseconds kRefreshAgain{4000};
+// Whoever sends as much at once may make us work for a millisecond: it waits for its turn to go on.
+constexpr std::size_t kMuch = 4096;
+// Bytes of commands that may wait for the journal, if there are several.
+constexpr std::size_t kMaxUnconfirmed = 1024 * 1024;
 // Over what time those who must start afresh are sent away.
 constexpr std::chrono::milliseconds kGapSpread{2000};
 
 // How often a session's record is written anew, so that it lives on.
 std::chrono::milliseconds refresh_interval(std::chrono::milliseconds session_ttl) {
   return std::max(session_ttl / 3, std::chrono::milliseconds(50));
+}
+
+// About what a command takes in memory.
+std::size_t weight(const socketio::RoomsCommand& command) {
+  std::size_t bytes = 256;
+  for (const std::string& room : command.rooms) bytes += sizeof room + room.size();
+  return bytes;
 }
 
 // The whole WebSocket frame of an event, header and all: encoded once for all connections.
@@ -89,29 +98,33 @@ void SocketIoConnection::abort() {
 // --- reading ---
 
 void SocketIoConnection::on_readable() {
+  if (reads_much_) return shard_.read_later(*this);
+  read();
+}
+
+void SocketIoConnection::read() {
   const std::span<char> buffer = shard_.read_buffer();
-  for (int i = 0; i < kReadsPerTurn && state_ != State::kClosed; ++i) {
-    const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
-    if (n == 0) {
-      if (state_ == State::kOpen) {
-        reason_ = CloseReason::kClientGone;
-        end_session(reason_);
-      }
-      // A client that only ended its half still gets what it is owed.
-      state_ = State::kFlushing;
-      count_state();
-      return flush();
+  const ssize_t n = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), 0);
+  if (n == 0) {
+    if (state_ == State::kOpen) {
+      reason_ = CloseReason::kClientGone;
+      end_session(reason_);
     }
-    if (n < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
-      return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
-    }
-    const auto size = static_cast<std::size_t>(n);
-    if (!receive(buffer.first(size))) return;
-    if (size < buffer.size()) break;
+    if (state_ == State::kLingering) return finish(reason_);
+    // A client that only ended its half still gets what it is owed.
+    state_ = State::kFlushing;
+    count_state();
+    return flush();
   }
-  if (state_ != State::kClosed) wait_readable();
+  if (n < 0) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return wait_readable();
+    return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
+  }
+  const auto size = static_cast<std::size_t>(n);
+  reads_much_ = size >= kMuch;
+  if (!receive(buffer.first(size))) return;
+  if (size == buffer.size()) return shard_.read_later(*this);
+  wait_readable();
 }
 
 // False if the connection is closed, or reads no more.
@@ -161,17 +174,20 @@ void SocketIoConnection::on_close(std::optional<std::uint16_t> code, std::string
     reason_ = CloseReason::kClientClosed;
     end_session(reason_);
     writer_.push_always(websocket::close_frame(code, reason));
+    state_ = State::kClosing;
+    count_state();
+    give_up_at_ = shard_.shard().now() + kCloseTimeout;
+    schedule();
   }
-  // Both sides have said goodbye, or will have once the queue is written.
-  state_ = State::kFlushing;
-  count_state();
+  said_goodbye_ = true;
   shard_.shard().mark_dirty(*this);
 }
 
 void SocketIoConnection::on_error(websocket::FrameError error) {
   close(close_reason(error));
   // A client that cannot frame will not frame an answer: behind our close frame comes the end.
-  half_close_ = true;
+  said_goodbye_ = true;
+  shard_.shard().mark_dirty(*this);
 }
 
 // --- Socket.IO ---
@@ -186,6 +202,7 @@ void SocketIoConnection::connect(std::string_view auth) {
 }
 
 void SocketIoConnection::disconnect() {
+  unconfirmed_ = 0;
   if (recovery_ != nullptr) return recovery_->disconnect();
   shard_.shard().hub().leave_all(*this);
 }
@@ -221,7 +238,19 @@ std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
   return writer_.bytes();
 }
 
+// While the journal is away, or a past is replayed, commands wait: not more than are worth keeping.
+bool SocketIoConnection::admit_command(const socketio::RoomsCommand& command) {
+  const std::size_t bytes = weight(command);
+  if (unconfirmed_ > 0 && unconfirmed_ + bytes > kMaxUnconfirmed) {
+    close(CloseReason::kRateLimit);
+    return false;
+  }
+  unconfirmed_ += bytes;
+  return true;
+}
+
 void SocketIoConnection::confirm(const socketio::RoomsCommand& command) {
+  unconfirmed_ -= std::min(unconfirmed_, weight(command));
   if (command.ack_id) send(command.confirmation());
 }
 
@@ -252,6 +281,7 @@ void SocketIoConnection::join(socketio::RoomsCommand command) {
   }
   context.metrics.subscribes.add();
   if (recovery_ != nullptr) {
+    if (!admit_command(command)) return;
     return recovery_->join(std::move(command), {rooms.begin(), rooms.end()});
   }
   for (const std::string_view room : rooms) hub.join(*this, room);
@@ -262,11 +292,16 @@ void SocketIoConnection::leave(socketio::RoomsCommand command) {
   shard_.context().metrics.unsubscribes.add();
   const std::vector<std::string_view> rooms = distinct(command.rooms);
   if (recovery_ != nullptr) {
+    if (!admit_command(command)) return;
     std::vector<std::string> names(rooms.begin(), rooms.end());
     return recovery_->leave(std::move(command), std::move(names));
   }
   for (const std::string_view room : rooms) shard_.shard().hub().leave(*this, room);
   if (command.ack_id) send(command.confirmation());
+}
+
+void SocketIoConnection::on_invalid_subscribe() {
+  shard_.context().metrics.subscribe_invalids.add();
 }
 
 void SocketIoConnection::close(socketio::Violation violation) { close(close_reason(violation)); }
@@ -306,17 +341,11 @@ void SocketIoConnection::flush() {
   if (writer_.broken()) {
     return finish(state_ == State::kOpen ? CloseReason::kNetworkError : reason_);
   }
+  if (counted_ || writer_.blocked()) count_queued();
   if (writer_.blocked()) return await_writable();
   if (!writer_.empty()) return;
   if (state_ == State::kFlushing) return finish(reason_);
-  if (half_close_ && state_ == State::kClosing) {
-    half_close_ = false;
-    ::shutdown(socket_.native_handle(), SHUT_WR);
-    // What it still sends is read away for a moment: closing at once could reset the connection
-    // before the close frame is read.
-    give_up_at_ = shard_.shard().now() + kLingerTimeout;
-    schedule();
-  }
+  if (said_goodbye_ && state_ == State::kClosing) linger();
   if (recovery_ != nullptr && state_ == State::kOpen) recovery_->on_drained();
 }
 
@@ -367,6 +396,23 @@ void SocketIoConnection::end_session(CloseReason reason) {
   if (continues) recovery_->refresh();
 }
 
+// What the client still sends is read away for a moment: closing at once could reset the connection
+// before the close frame is read.
+void SocketIoConnection::linger() {
+  state_ = State::kLingering;
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  give_up_at_ = shard_.shard().now() + kLingerTimeout;
+  schedule();
+}
+
+void SocketIoConnection::count_queued() {
+  const std::size_t waits = writer_.bytes();
+  shard_.context().metrics.queued_bytes.add(static_cast<std::int64_t>(waits) -
+                                            static_cast<std::int64_t>(queued_));
+  queued_ = waits;
+  counted_ = waits > 0;
+}
+
 void SocketIoConnection::finish(CloseReason reason) {
   if (state_ == State::kOpen) end_session(reason);
   state_ = State::kClosed;
@@ -375,6 +421,7 @@ void SocketIoConnection::finish(CloseReason reason) {
   context.metrics.disconnects[static_cast<std::size_t>(index(reason))]->add();
   context.log_closed(id_, reason);
   writer_.clear();
+  if (counted_) count_queued();
   recovery_.reset();
   close_socket();
 }

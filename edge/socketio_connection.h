@@ -49,14 +49,16 @@ class SocketIoConnection final : public Connection,
   // A connection goes down this list, never up.
   enum class State : std::uint8_t {
     kOpen,
-    kClosing,   // our close frame is queued or sent; the client's is awaited
-    kFlushing,  // nothing more is read; what is queued is written, then the socket closed
+    kClosing,    // our close frame is queued or sent; the client's is awaited
+    kFlushing,   // the client has ended; what is queued is written, then the socket closed
+    kLingering,  // our half is ended; what the client still sends is read away
     kClosed,
   };
 
   // Connection
   void on_readable() override;
   void on_writable() override;
+  void on_turn() override { read(); }
   void on_timer(std::chrono::steady_clock::time_point now) override;
   // Subscriber
   void deliver(const PublicationPtr& publication) override;
@@ -75,6 +77,7 @@ class SocketIoConnection final : public Connection,
   void disconnect() override;
   void join(socketio::RoomsCommand command) override;
   void leave(socketio::RoomsCommand command) override;
+  void on_invalid_subscribe() override;
   void close(socketio::Violation violation) override;
   // RecoveryPort
   void accept(std::string_view sid, std::string_view pid) override;
@@ -89,10 +92,14 @@ class SocketIoConnection final : public Connection,
 
   void close(CloseReason reason);
   void end_session(CloseReason reason);
+  void linger();
   void finish(CloseReason reason);
   void count_state();
   Gauge& gauge_of(WebSocketState state) const;
+  void count_queued();
+  void read();
   bool admit_message();
+  bool admit_command(const socketio::RoomsCommand& command);
   void push(std::string frame);
   void flush_soon();
   void await_writable();
@@ -104,8 +111,10 @@ class SocketIoConnection final : public Connection,
   State state_ = State::kOpen;
   CloseReason reason_ = CloseReason::kClientGone;
   bool waits_writable_ = false;  // the socket takes no more; on_writable() will come
-  bool half_close_ = false;      // end our half once the queue is written
+  bool said_goodbye_ = false;    // no close frame is awaited: linger once the queue is written
   bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
+  bool counted_ = false;         // queued_ is not 0
+  bool reads_much_ = false;      // the last read was a large one: the next waits for its turn
   WebSocketState counted_as_ = WebSocketState::kConnecting;
   SocketWriter writer_;
 
@@ -117,6 +126,8 @@ class SocketIoConnection final : public Connection,
   steady_clock::time_point gap_at_ = steady_clock::time_point::max();
   // When the connection is given up: no write progress, or no answer to our close frame.
   steady_clock::time_point give_up_at_ = steady_clock::time_point::max();
+  std::size_t unconfirmed_ = 0;  // bytes of commands that wait for the journal
+  std::size_t queued_ = 0;       // our part of the gauge of queued bytes
 };
 
 }  // namespace notifications::edge

@@ -110,6 +110,7 @@ void Session::on_event(const Packet& packet) {
   auto request = parse_room_request(packet.argument);
   std::optional<std::string> ack_id = packet.arguments == 1 ? packet.id : std::nullopt;
   if (!request) {
+    if (subscribe) port_.on_invalid_subscribe();
     if (ack_id) port_.send(encode_ack(*ack_id, issues_ack(request.error())));
     return;
   }

@@ -40,6 +40,8 @@ class SessionPort {
   // was asked for.
   virtual void join(RoomsCommand command) = 0;
   virtual void leave(RoomsCommand command) = 0;
+  // A subscribe was refused because of its payload; for counting.
+  virtual void on_invalid_subscribe() {}
   // The client broke the protocol: closes the transport, with a close frame without a code. The
   // session takes no further input and asks for nothing more.
   virtual void close(Violation violation) = 0;

@@ -173,6 +173,34 @@ closing('a body of one byte', frame(8, 'x'));
 closing('a body of 126 bytes', frame(8, Buffer.concat([Buffer.from([3, 232]), Buffer.alloc(124, 'r')])));
 closing('what follows in the same segment is ignored', Buffer.concat([close(1000), text('9'), text('42["x"]'), ping('x')]));
 closing('garbage that follows is ignored', Buffer.concat([close(1001), Buffer.alloc(50, 0xff)]));
+test('closing: what follows in later segments is ignored, and the answer still arrives', {
+  ...closed,
+  async play(raw) {
+    raw.closeSent = true;
+    raw.write(close(1000));
+    for (let i = 0; i < 20; ++i) {
+      await new Promise(setImmediate);
+      raw.write(text('42["x"]'), ping('x'), Buffer.alloc(2000, 0xff));
+    }
+    await raw.eof();
+  },
+});
+test('closing: frames that break behind the server\'s close do not hold up the end', {
+  ...closed,
+  async play(raw) {
+    raw.closeSent = true;
+    raw.write(binary('stray'), text('4', { fin: false }), text('6'));
+    await raw.waitFor('the close', () => raw.closing);
+  },
+});
+test('closing: frames that break in later segments do not hold up the end', {
+  ...closed,
+  async play(raw) {
+    raw.send('2');
+    await raw.waitFor('the close', () => raw.closing);
+    raw.write(text('x', { mask: null }));
+  },
+});
 test('closing: before CONNECT', { at: 'open', ...closed, async play(raw) { raw.closeWith(1000); await raw.eof(); } });
 test('closing: in the segment of an event', { ...closed, async play(raw) { raw.closeSent = true; raw.write(text('42["x"]'), close(1000)); await raw.eof(); } });
 for (const at of ['tcp', 'open', 'connected']) {

@@ -37,32 +37,92 @@ describe('hardening', { timeout: 180000 }, () => {
       .some(([labels, value]) => pattern.test(labels) && value > (before[labels] ?? 0)));
   }
 
+  const count = async (name, labels) => (await edge.metrics())
+    .find((sample) => sample.name === name && sample.labels.includes(labels))?.value ?? 0;
+  // Runs `act`; a counter with these labels must have grown.
+  async function grows(name, labels, act) {
+    const before = await count(name, labels);
+    await act();
+    await until(`${name}{${labels}} grows`, async () => await count(name, labels) > before);
+  }
+  const httpErrors = (reason, act) => grows('notifications_http_errors_total', `reason="${reason}"`, act);
+
   it('a client that is slow with its headers, or says nothing at all, is cut off', async () => {
+    const before = await Promise.all(['timeout', 'silent'].map((reason) => count('notifications_http_errors_total', `reason="${reason}"`)));
     const slow = await RawSocket.connect(edge.port);
     const silent = await RawSocket.connect(edge.port);
     slow.write('GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: a\r\n');
     const drip = setInterval(() => slow.write('X: y\r\n'), 100);
     await Promise.all([slow.eof(20000), silent.eof(20000)]).finally(() => clearInterval(drip));
+    const now = await Promise.all(['timeout', 'silent'].map((reason) => count('notifications_http_errors_total', `reason="${reason}"`)));
+    assert.deepEqual(now, before.map((n) => n + 1), 'both are counted, by reason');
     await othersAreFine();
   });
 
   it('headers without end are refused', async () => {
     const raw = await RawSocket.connect(edge.port);
     const line = `X-${'a'.repeat(200)}: ${'b'.repeat(800)}\r\n`;
-    raw.write('GET /socket.io/ HTTP/1.1\r\nHost: a\r\n');
-    for (let i = 0; i < 500 && !raw.ended; ++i) {
-      raw.write(line);
-      await new Promise(setImmediate);
-    }
-    await raw.eof(10000);
+    await httpErrors('head_too_large', async () => {
+      raw.write('GET /socket.io/ HTTP/1.1\r\nHost: a\r\n');
+      for (let i = 0; i < 500 && !raw.ended; ++i) {
+        raw.write(line);
+        await new Promise(setImmediate);
+      }
+      await raw.eof(10000);
+    });
     assert.ok(raw.lines.every((entry) => !/^http [25]/.test(entry)), raw.lines.join());
     await othersAreFine();
   });
 
   it('a target of 100 KB is refused', async () => {
     const raw = await RawSocket.connect(edge.port);
-    raw.write(request('GET', `/socket.io/?${'x'.repeat(100000)}`));
-    await raw.eof(10000);
+    await httpErrors('head_too_large', async () => {
+      raw.write(request('GET', `/socket.io/?${'x'.repeat(100000)}`));
+      await raw.eof(10000);
+    });
+  });
+
+  it('a body of 100 KB is refused, and so is what is no HTTP', async () => {
+    for (const [reason, bytes] of [['body_too_large', request('POST', '/', ['Content-Length: 100000'], 'x'.repeat(100000))], ['malformed', 'hello\r\n\r\n']]) {
+      await httpErrors(reason, async () => {
+        const raw = await RawSocket.connect(edge.port);
+        raw.write(bytes);
+        await raw.eof(10000);
+      });
+    }
+  });
+
+  it('a client that asks for page after page and reads none is cut off', async () => {
+    await httpErrors('unread', async () => {
+      const raw = await RawSocket.connect(edge.port);
+      raw.socket.pause();
+      const requests = request('GET', '/nowhere').repeat(1000);
+      const flood = setInterval(() => { if (raw.socket.writableLength < 1e6) raw.write(requests); }, 5);
+      await until('it is cut off', async () => await count('notifications_http_errors_total', 'reason="unread"') > 0, { deadline: 20000 })
+        .finally(() => clearInterval(flood));
+      raw.destroy();
+    });
+    await othersAreFine();
+  });
+
+  it('however many are closed, the log stays short', async () => {
+    const closed = () => edge.log.filter(({ msg }) => msg === 'client closed');
+    const before = await reasons();
+    const logged = closed().length;
+    const began = Date.now();
+    for (let i = 0; i < 10; ++i) {
+      await Promise.all(Array.from({ length: 20 }, async () => {
+        const raw = await RawSocket.connect(edge.port);
+        await raw.open();
+        raw.send('2');
+        await raw.eof();
+      }));
+    }
+    await until('200 violations are counted', async () => Object.entries(await reasons())
+      .some(([labels, value]) => /client_ping/.test(labels) && value >= (before[labels] ?? 0) + 200));
+    const lines = closed().length - logged;
+    assert.ok(lines >= 1 && lines <= 2 + (Date.now() - began) / 100, `${lines} lines in ${Date.now() - began} ms`);
+    assert.ok(closed().some(({ suppressed }) => suppressed > 0), 'a line says how many were left out');
   });
 
   it('a client that does not CONNECT is closed', async () => {
@@ -119,6 +179,7 @@ describe('hardening', { timeout: 180000 }, () => {
   });
 
   it('a flood of WebSocket pings is ended', async () => {
+    const before = await reasons();
     const raw = await RawSocket.connect(edge.port, { quiet: true });
     raw.upgrade();
     await raw.waitFor('the upgrade', (lines) => lines.some((line) => line.startsWith('http 101')));
@@ -128,10 +189,12 @@ describe('hardening', { timeout: 180000 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await raw.eof(10000);
+    await counted(before, /rate/);
     await othersAreFine();
   });
 
   it('a flood of subscribes is ended', async () => {
+    const before = await reasons();
     const raw = await RawSocket.connect(edge.port, { quiet: true });
     raw.upgrade();
     raw.send('40');
@@ -140,6 +203,7 @@ describe('hardening', { timeout: 180000 }, () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     await raw.eof(10000);
+    await counted(before, /rate/);
     await othersAreFine();
   });
 
@@ -148,7 +212,12 @@ describe('hardening', { timeout: 180000 }, () => {
     const before = await edge.metric('notifications_rooms');
     const rooms = (n) => Array.from({ length: 1000 }, (_, i) => `run:r${n}-${i}`);
     assert.equal((await client.ask('subscribe', { rooms: rooms(0) })).ok, true);
-    assert.deepEqual(await client.ask('subscribe', { rooms: rooms(1) }), { ok: false, error: 'too_many_rooms' });
+    await grows('notifications_subscribes_total', 'outcome="too_many_rooms"', async () => {
+      assert.deepEqual(await client.ask('subscribe', { rooms: rooms(1) }), { ok: false, error: 'too_many_rooms' });
+    });
+    await grows('notifications_subscribes_total', 'outcome="invalid_payload"', async () => {
+      assert.equal((await client.ask('subscribe', { rooms: ['Graph'] })).error, 'invalid_payload');
+    });
     for (let n = 1; n < 30; ++n) {
       assert.equal((await client.ask('unsubscribe', { rooms: rooms(n - 1) })).ok, true);
       assert.equal((await client.ask('subscribe', { rooms: rooms(n) })).ok, true);
@@ -231,6 +300,48 @@ describe('limits', { timeout: 120000 }, () => {
     }
   });
 
+  it('a client that never reads is closed for its bytes long before the write deadline', async () => {
+    const edge = await startEdge(redis, { max_outbound_bytes: '65536', write_timeout: '10m' });
+    const deaf = await RawSocket.connect(edge.port);
+    await deaf.connect();
+    deaf.send('421["subscribe",{"room":"threads"}]');
+    await deaf.receive('431[');
+    deaf.socket.pause();
+    const publisher = redis.client();
+    const big = JSON.stringify('x'.repeat(50000));
+    await until('it is closed', async () => {
+      for (let i = 0; i < 20; ++i) await publisher.publish('notifications.v1', envelopeText(['threads'], 'big', big));
+      return (await edge.metrics()).some(({ name, labels, value }) => name === 'notifications_disconnects_total' && labels.includes('reason="slow_consumer"') && value === 1);
+    }, { deadline: 20000 });
+    assert.equal(await edge.metric('notifications_slow_evictions_total'), 1);
+    assert.ok(await edge.metric('notifications_deliveries_dropped_total') > 0);
+    deaf.destroy();
+    await edge.stop();
+  });
+
+  it('commands that wait for a journal that is away are bounded', async () => {
+    const edge = await startEdge(redis, { journal: 'on', channel: 'away' });
+    const count = async () => (await edge.metrics()).find(({ name, labels }) => name === 'notifications_disconnects_total' && labels.includes('reason="rate_limit"')).value;
+    const greedy = await RawSocket.connect(edge.port), modest = await RawSocket.connect(edge.port);
+    try {
+      await Promise.all([greedy.connect(), modest.connect()]);
+      redis.freeze();
+      for (let i = 0; i < 500; ++i) modest.send(`42${i}["subscribe",{"room":"node:${i}"}]`);
+      const packet = `421["subscribe",{"rooms":[${'"graph",'.repeat(100000)}"graph"]}]`;
+      for (let i = 0; i < 20 && !greedy.closing; ++i) greedy.send(packet);
+      await greedy.waitFor('the close', () => greedy.closing);
+      assert.ok(greedy.lines.includes('close 1008 rate limit'), greedy.lines.join().slice(0, 300));
+      await until('it is counted', async () => await count() === 1);
+      assert.ok(!modest.closing);
+    } finally {
+      redis.thaw();
+    }
+    await modest.receive('43499[', 1, 20000);
+    await modest.finish();
+    greedy.destroy();
+    await edge.stop();
+  });
+
   it('origins that are not allowed get 403, others get their own name back', async () => {
     const edge = await startEdge(redis, { allowed_origins: 'https://a.example,https://b.example' });
     const ask = async (headers) => {
@@ -247,6 +358,8 @@ describe('limits', { timeout: 120000 }, () => {
         assert.ok(refused.includes('body {"code":4,"message":"Forbidden"}'), refused.join('\n'));
         assert.ok(!refused.some((line) => line.includes(origin)), refused.join('\n'));
       }
+      const forbidden = (await edge.metrics()).find(({ name, labels }) => name === 'notifications_handshake_refusals_total' && labels.includes('reason="forbidden"'));
+      assert.equal(forbidden?.value, 5);
       const allowed = await ask(['Origin: https://b.example']);
       assert.equal(allowed[0], 'http 101 Switching Protocols');
       assert.ok(allowed.includes('header access-control-allow-origin: https://b.example'), allowed.join('\n'));

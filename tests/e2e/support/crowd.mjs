@@ -74,6 +74,14 @@ const KINDS = {
     await whileOpen(raw, 50, () => raw.send(`42["subscribe",{"rooms":[${Array.from({ length: 200 }, () => `"run:r${++serial}"`)}]}]`));
     return raw;
   },
+  // Makes much work with few messages.
+  async greedy(port) {
+    const raw = await connected(port);
+    const rooms = JSON.stringify(Array.from({ length: 1000 }, () => `run:g${++serial}`));
+    const pair = Buffer.concat(['subscribe', 'unsubscribe'].map((event) => text(`42["${event}",{"rooms":${rooms}}]`)));
+    await whileOpen(raw, 20, () => { if (raw.socket.writableLength < 500000) raw.write(pair, pair); });
+    return raw;
+  },
   async bad_frames(port) {
     const raw = await connected(port);
     const bad = [text('x', { mask: null }), text(Buffer.from([0x34, 0xff])), text('6', { rsv: 4 }), continuation('x'), ping('p'.repeat(126)), binary('stray'), text('', { length: 2 ** 40 }), close(1005)];
