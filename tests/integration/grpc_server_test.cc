@@ -103,11 +103,12 @@ TEST(GrpcServer, DrainRefusesNewStreamsAndFlushesTheOldOnes) {
   const grpc::Status status = late.end();
   EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE);
   EXPECT_EQ(status.error_message(), "draining");
-  // Delivered unless the old stream's turn came before.
+  // Delivered unless the old stream's turn came before: between the answer to the last publish and
+  // its way to the shard it may.
   int published = 0;
   while (client.publish("e", {"graph"}, "1").ok() && gateway.ended("draining") == 0) ++published;
   EXPECT_EQ(old.end().error_message(), "draining");
-  EXPECT_GE(static_cast<int>(old.unread()), published);
+  EXPECT_GE(static_cast<int>(old.unread()), published - 1);
 }
 
 TEST(GrpcServer, DrainCutsAConsumerThatDoesNotRead) {
