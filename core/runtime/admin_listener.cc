@@ -74,6 +74,18 @@ void answer(mg_connection* connection, const AdminResponse& response, bool with_
 
 std::string_view or_empty(const char* text) { return text == nullptr ? "" : text; }
 
+// Whether a Host header holds an address or localhost, rather than a name that DNS gives meaning.
+bool is_plain_host(std::string_view host) {
+  const auto address = parse_address(host);
+  std::string_view name = address ? std::string_view(address->host) : host;
+  if (name.size() >= 2 && name.front() == '[' && name.back() == ']') {
+    name = name.substr(1, name.size() - 2);
+  }
+  boost::system::error_code error;
+  boost::asio::ip::make_address(name, error);
+  return !error || name == "localhost";
+}
+
 bool is_this_host(std::string_view peer) {
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(peer, error);
@@ -104,7 +116,7 @@ AdminResponse AdminListener::Server::respond(const AdminPage* page, std::string_
     return plain(401, "a bearer token is needed\n");
   }
   if (get) return page->get();
-  if (guard.token.empty() && !is_this_host(change.peer)) {
+  if (guard.token.empty() && !(is_this_host(change.peer) && is_plain_host(change.host))) {
     return plain(403, "without --admin_token only from the host itself\n");
   }
   return page->put(change);
@@ -119,7 +131,8 @@ int AdminListener::Server::on_request(mg_connection* connection) {
   const AdminPage* page = found == server->pages.end() ? nullptr : &found->second;
   const AdminResponse response =
       server->respond(page, path, method, or_empty(mg_get_header(connection, "Authorization")),
-                      {or_empty(request->query_string), request->remote_addr});
+                      {or_empty(request->query_string), request->remote_addr,
+                       or_empty(mg_get_header(connection, "Host"))});
   answer(connection, response, method != "HEAD",
          page != nullptr && page->put ? "GET, HEAD, PUT" : "GET, HEAD");
   return 1;

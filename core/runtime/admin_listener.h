@@ -27,6 +27,7 @@ struct AdminError {
 struct AdminChange {
   std::string_view query;  // what stands behind the `?`, as it came; "" if nothing
   std::string_view peer;   // the address it comes from
+  std::string_view host;   // its Host header, "" if it has none
 };
 
 // What may be done with one path of the admin listener.
@@ -47,7 +48,9 @@ class AdminListener {
   using Pages = std::map<std::string, AdminPage>;
 
   // With a token, the paths of `guarded` and all changes are 401 without
-  // `Authorization: Bearer <token>`. Without one a change is 403 unless it comes from this host.
+  // `Authorization: Bearer <token>`. Without one a change is 403 unless it comes from this host and
+  // names it by an address or as localhost: a web page of another site in a browser here cannot,
+  // even if the name of its site has come to lead here.
   struct Guard {
     std::string token;  // "" for none
     std::set<std::string> paths;

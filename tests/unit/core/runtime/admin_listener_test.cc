@@ -71,7 +71,8 @@ class AdminListenerTest : public testing::Test {
     asio::io_context io;
     asio::ip::tcp::socket socket(io);
     socket.connect({asio::ip::make_address(host_), listener_->address().port});
-    asio::write(socket, asio::buffer(request_line + " HTTP/1.1\r\nHost: a\r\n" + headers + "\r\n"));
+    const std::string host = headers.find("Host: ") == headers.npos ? "Host: [::1]\r\n" : "";
+    asio::write(socket, asio::buffer(request_line + " HTTP/1.1\r\n" + host + headers + "\r\n"));
     std::string answer;
     boost::system::error_code end;
     asio::read(socket, asio::dynamic_buffer(answer), end);
@@ -168,7 +169,24 @@ TEST_F(OpenAdminListenerTest, ChangesNothingForWhatABrowserSendsUnasked) {
 }
 
 TEST_F(OpenAdminListenerTest, LetsThisHostChangeWithoutAToken) {
-  EXPECT_EQ(status("PUT /setting?to=this"), "200");
+  for (const char* host : {"127.0.0.1:9464", "127.0.0.1", "localhost:9464", "localhost",
+                           "[::1]:9464", "[::1]", "10.1.2.3:1"}) {
+    EXPECT_EQ(status("PUT /setting?to=this", "Host: " + std::string(host) + "\r\n"), "200") << host;
+  }
+}
+
+// DNS rebinding: the page's own site leads here, so the browser asks nobody whether it may.
+TEST_F(OpenAdminListenerTest, ChangesNothingForAPageWhoseNameLeadsHere) {
+  for (const char* host : {"evil.example:9464", "evil.example", "localhost.evil.example", "",
+                           "127.0.0.1.evil.example:80", "[evil]:1"}) {
+    EXPECT_EQ(status("PUT /setting?to=this", "Host: " + std::string(host) + "\r\n"), "403") << host;
+    EXPECT_EQ(status("GET /setting", "Host: " + std::string(host) + "\r\n"), "200") << host;
+  }
+}
+
+TEST_F(AdminListenerTest, TakesAChangeUnderAnyNameWithTheToken) {
+  const std::string token = "Authorization: Bearer " + std::string(kToken) + "\r\n";
+  EXPECT_EQ(status("PUT /setting?to=this", "Host: edge-1.internal:9464\r\n" + token), "200");
 }
 
 class ReachableAdminListenerTest : public AdminListenerTest {
