@@ -31,7 +31,7 @@ void StopSignal::wait() {
   stop_();
 }
 
-void StopSignal::stop() { pthread_kill(thread_.native_handle(), SIGTERM); }
+void StopSignal::stop() { pthread_kill(thread_.native_handle(), SIGINT); }
 
 void StopSignal::on_stop(std::function<void()> stop) {
   const std::lock_guard lock(mutex_);

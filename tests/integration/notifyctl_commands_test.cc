@@ -36,9 +36,7 @@ class Notifyctl {
                      int output = -1) {
     int in[2], out[2], err[2];
     EXPECT_EQ(pipe2(in, O_CLOEXEC) | pipe2(out, O_CLOEXEC) | pipe2(err, O_CLOEXEC), 0);
-    if (output >= 0) {
-      close(std::exchange(out[1], output));
-    }
+    if (output >= 0) close(std::exchange(out[1], output));
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, in[0], 0);
@@ -47,6 +45,7 @@ class Notifyctl {
     const std::string path = program_path();
     arguments.insert(arguments.begin(), path);
     std::vector<char*> words;
+    words.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) words.push_back(argument.data());
     words.push_back(nullptr);
     EXPECT_EQ(posix_spawn(&pid_, path.c_str(), &actions, nullptr, words.data(), environ), 0)
