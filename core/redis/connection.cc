@@ -1,5 +1,6 @@
 #include "core/redis/connection.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -57,6 +58,8 @@ void tune(tcp::socket& socket) {
   set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
   set(IPPROTO_TCP, TCP_KEEPCNT, 3);
   set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
+  // A program that uses the publisher may start others: they must not hold the connection open.
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 bool starts_with(std::string_view text, std::string_view prefix) {

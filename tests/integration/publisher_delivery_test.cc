@@ -1,5 +1,8 @@
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <chrono>
@@ -296,6 +299,25 @@ TEST_F(PublisherDelivery, ReportsWhatRedisRefuses) {
   EXPECT_EQ(delivery.status, Status::kRefused);
   EXPECT_THAT(delivery.detail, testing::HasSubstr("NOPERM"));
   EXPECT_EQ(publisher.counters().refused, 1u);
+}
+
+// Redis would see the connection open for as long as they run.
+TEST_F(PublisherDelivery, ProgramsThatAreStartedDoNotInheritTheConnection) {
+  Publisher publisher(options());
+  ASSERT_TRUE(publish_number(publisher, 1));
+  ASSERT_TRUE(publisher.flush(kPatience));
+  int connections = 0;
+  for (int fd = 0; fd < 1024; ++fd) {
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 ||
+        peer.sin_family != AF_INET || ntohs(peer.sin_port) != redis_.port()) {
+      continue;
+    }
+    ++connections;
+    EXPECT_NE(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0) << fd;
+  }
+  EXPECT_GE(connections, 2);  // the publisher's and the listener's
 }
 
 TEST_F(PublisherDelivery, LogsInWithAPasswordAndNamesItself) {
