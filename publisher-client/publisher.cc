@@ -1,5 +1,7 @@
 #include "notifications/publisher.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <mutex>
@@ -138,6 +140,8 @@ class Publisher::Worker {
     return receipt(queue_.push_metric(key, std::move(made), now), std::move(id));
   }
 
+  bool is_of_another_process() const { return process_ != getpid(); }
+
   bool flush(std::chrono::steady_clock::time_point deadline) {
     if (thread_.runs_here()) return queue_.idle();
     return queue_.flush(deadline);
@@ -209,6 +213,7 @@ class Publisher::Worker {
 
   // Constant after construction.
   const Options options_;
+  const pid_t process_ = getpid();
 
   PrivateThread thread_;
   LinkState link_;
@@ -220,7 +225,10 @@ class Publisher::Worker {
 
 Publisher::Publisher(Options options) : worker_(std::make_unique<Worker>(std::move(options))) {}
 Publisher::Publisher() : Publisher(Options{}) {}
-Publisher::~Publisher() = default;
+Publisher::~Publisher() {
+  // A child has no private thread, which the end would wait for: all of it is left as it is.
+  if (worker_->is_of_another_process()) static_cast<void>(worker_.release());
+}
 
 Publisher::Receipt Publisher::publish(std::vector<std::string> rooms, std::string event,
                                       std::string payload_json, OnDelivery on_delivery) {

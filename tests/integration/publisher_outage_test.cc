@@ -2,11 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -257,6 +259,26 @@ TEST_F(PublisherOutage, TheDestructorFlushesWhatRedisTakesInTime) {
     publisher.thread_activity_changed({.thread_id = "7", .activity = "a"}, deliveries_.callback());
   }
   EXPECT_EQ(deliveries_.by_status(), (Counts{{Status::kDelivered, 5001}}));
+}
+
+// As exit() does with one that is static.
+TEST_F(PublisherOutage, AForkedChildMayDestroyItAndTheParentGoesOn) {
+  RedisServer redis;
+  auto publisher = std::make_unique<Publisher>(options_for(redis.url()));
+  ASSERT_TRUE(publish_number(*publisher, 1));
+  ASSERT_TRUE(publisher->flush(kPatience));
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(static_cast<unsigned>(kPatience.count()));  // ends a child that hangs
+    publisher.reset();
+    _exit(0);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  ASSERT_TRUE(publish_number(*publisher, 2));
+  EXPECT_TRUE(publisher->flush(kPatience));
+  EXPECT_EQ(publisher->counters().delivered, 2u);
 }
 
 TEST_F(PublisherOutage, TakesNothingOnceClosed) {

@@ -42,7 +42,7 @@ namespace notifications {
 // which appends an id once, it is sent again until it is known.
 //
 // Thread: any; all functions may be called at once from many threads. A Publisher does not survive
-// a fork().
+// a fork(): the child may destroy it, which does nothing there, and no more.
 class NOTIFICATIONS_PUBLISHER_API Publisher {
  public:
   // What became of an accepted event.
