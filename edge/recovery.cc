@@ -1,6 +1,7 @@
 #include "edge/recovery.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "core/json/scanner.h"
@@ -101,17 +102,16 @@ void Recovery::connect(std::string_view auth_json) {
   // An offset that is no position of ours cannot be continued from.
   if (!is_pid(auth.pid) || (!auth.offset.empty() && !offset)) return start_fresh();
   state_ = State::kTaking;
-  shard_.context().sessions->take(shard_.shard(), std::move(auth.pid),
-                                  [weak = weak_from_this(), life = life_, offset](
-                                      Journal::SessionResult result, SessionRecord record) {
-                                    const auto self = weak.lock();
-                                    if (self == nullptr) return;
-                                    if (self->life_ == life)
-                                      return self->on_taken(result, std::move(record), offset);
-                                    // Its client ended the session while it was being looked up.
-                                    self->shard_.context().sessions->forget(std::move(record.pid),
-                                                                            record.generation);
-                                  });
+  // Should its client end the session before it was found, no generation is too new to be
+  // forgotten.
+  record_ = {};
+  record_.pid = auth.pid;
+  record_.generation = std::numeric_limits<std::uint64_t>::max();
+  shard_.context().sessions->take(
+      shard_.shard(), std::move(auth.pid),
+      in_this_life([offset](Recovery& self, Journal::SessionResult result, SessionRecord record) {
+        self.on_taken(result, std::move(record), offset);
+      }));
 }
 
 void Recovery::start_fresh() {
@@ -285,6 +285,14 @@ void Recovery::forget() {
   // Nothing may write the record anew until the connection has ended.
   ++life_;
   state_ = State::kForgotten;
+}
+
+void Recovery::detach() {
+  // Answers that are under way, a session that was looked up or a page, would enter rooms which
+  // nobody leaves any more: the hub would be left with a pointer to a connection that has gone.
+  ++life_;
+  state_ = State::kDetached;
+  pending_.clear();
 }
 
 void Recovery::disconnect() {

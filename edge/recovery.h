@@ -65,6 +65,8 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   void leave(socketio::RoomsCommand command, std::vector<std::string> rooms);
   // The client left on its own will: the session is over for good.
   void disconnect();
+  // The connection is ending: it is asked for nothing any more. The session may go on elsewhere.
+  void detach();
 
   // Whether live events pass; if not, they are part of what is being replayed.
   bool open() const { return state_ == State::kLive; }
@@ -83,7 +85,7 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   std::uint64_t generation() const { return record_.generation; }
 
  private:
-  enum class State : std::uint8_t { kNew, kTaking, kReplaying, kLive, kForgotten };
+  enum class State : std::uint8_t { kNew, kTaking, kReplaying, kLive, kForgotten, kDetached };
   struct Pending {
     bool joins;
     socketio::RoomsCommand command;

@@ -394,6 +394,7 @@ void SocketIoConnection::end_session(CloseReason reason) {
   if (recovery_ == nullptr) return;
   const bool continues = reason != CloseReason::kTakeover && reason != CloseReason::kGap;
   if (continues) recovery_->refresh();
+  recovery_->detach();
 }
 
 // What the client still sends is read away for a moment: closing at once could reset the connection

@@ -245,6 +245,37 @@ describe('recovery of Socket.IO sessions', { timeout: 240000 }, () => {
     }
   });
 
+  it('leaves nothing of a connection that is closed while its session is looked up', async () => {
+    const alone = await RedisServer.start();
+    const [edge, other] = await Promise.all([startEdge(alone, JOURNAL), startEdge(alone, JOURNAL)]);
+    const client = await Client.subscribed(edge.url, 'graph');
+    try {
+      await client.drop();
+      const raw = await RawSocket.connect(edge.port);
+      raw.upgrade();
+      await raw.receive('text 0');
+      alone.freeze();
+      raw.send(`40{"pid":"${client.socket._pid}"}`, 'no packet');
+      await raw.waitFor('the close', () => raw.closing);
+      alone.thaw();
+      // The answer comes while the client's close frame is awaited.
+      await raw.eof(10000);
+      raw.destroy();
+      const realtime = async () => JSON.parse((await edge.admin('/health/realtime')).body);
+      await until('it has gone', async () => (await realtime()).active_connections === 0);
+      await until('nobody is subscribed', async () => (await realtime()).active_subscriptions === 0);
+      await Promise.all([edge.ready(), other.ready()]);
+      await alone.cli('PUBLISH', 'notifications.v1', envelopeText(['graph'], 'a'));
+      assert.equal(await client.comeBack(), 'recovered');
+      await client.hears('a');
+      assert.deepEqual(client.since, ['recovered', 'a']);
+    } finally {
+      client.close();
+      await stopAll(edge, other);
+      await alone.stop();
+    }
+  });
+
   it('takes no session for a pid or an offset that is made up', async () => {
     const client = await subscribed(one, 'run:made-up');
     await client.drop();

@@ -309,6 +309,35 @@ TEST_F(RecoverySession, EndsForGoodThoughItsClientSaysSoWhileItIsLookedUp) {
   EXPECT_NE(come_back(*client)->pid, client->pid);
 }
 
+TEST_F(RecoverySession, EntersNoRoomWhenItIsFoundForAConnectionThatIsEnding) {
+  const auto client = subscribed("graph");
+  client->drop();
+  turn();
+  publish("1");
+  const auto leaving = std::make_unique<FakeConnection>(edge_, &arrived_);
+  leaving->recovery->connect(auth(*client));
+  leaving->recovery->detach();
+  turn();
+  EXPECT_EQ(leaving->log, Texts{});
+  EXPECT_EQ(shard_.hub().subscriptions(), 0u);
+  EXPECT_EQ(come_back(*client)->events, Texts{"1"});
+}
+
+TEST_F(RecoverySession, EntersNoRoomWhenThePastOfAConnectionThatIsEndingIsRead) {
+  const auto client = subscribed("graph");
+  client->drop();
+  turn();
+  const auto leaving = std::make_unique<FakeConnection>(edge_, &arrived_);
+  leaving->recovery->connect(auth(*client));
+  leaving->subscribe("threads");  // waits for the past
+  shard_.io().restart();
+  while (leaving->log.empty() && shard_.hub().subscriptions() == 0) shard_.io().poll_one();
+  leaving->exit_all();
+  leaving->recovery->detach();
+  turn();
+  EXPECT_EQ(shard_.hub().subscriptions(), 0u);
+}
+
 TEST_F(RecoverySession, BeginsAnewOnTheSameConnection) {
   const auto client = subscribed("graph");
   const std::string first = client->pid;
