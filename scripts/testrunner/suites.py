@@ -84,6 +84,7 @@ class NodeSuite(Suite):
 
     folder: str = ""
     settings: dict[str, str] = field(default_factory=dict)  # environment variables of its own
+    alone: bool = False  # whether each file wants the machine for itself
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **self.settings}
@@ -99,6 +100,8 @@ class NodeSuite(Suite):
         # A hook that failed leaves programs running, which would hold the file until the deadline.
         if _node_knows("--test-force-exit"):
             options.append("--test-force-exit")
+        if self.alone and _node_knows("--test-concurrency"):
+            options.append("--test-concurrency=1")
         ended = process.run(["node", *options, *files], log=self.log_path(), seconds=self.seconds,
                             env=self.environment(), cwd=ROOT)
         return tally.from_tap(ended.log, ended.exit_text)

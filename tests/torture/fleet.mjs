@@ -9,6 +9,7 @@ export class Fleet {
   members = {};  // name -> {program, start, listener, log}
   harm = 0;      // faults under way
   lastHarm = 0;  // when the last one was over
+  problems = [];  // processes that ended though nobody asked them to, or not as asked
 
   constructor(proxy, { flags, env }) {
     Object.assign(this, { proxy, flags, env });
@@ -25,7 +26,13 @@ export class Fleet {
     const own = name.startsWith('edge') ? { ping_interval: '2s', ping_timeout: '2s', session_ttl: this.flags.session_ttl, threads: 1 } : {};
     const { session_ttl: _, ...common } = this.flags;
     const program = await start(this.redis, { ...common, ...own }, { ready: false, env: this.env });
-    this.members[name] = { program, start, listener, log: before?.log ?? [] };
+    const member = this.members[name] = { program, start, listener, log: before?.log ?? [] };
+    program.exited.then((exit) => {
+      if (member.leaving) return;
+      this.problems.push(`${name} ended by itself: ${JSON.stringify(exit)}: ${program.stderr.items.slice(-2).join(' | ')}`);
+      member.gone = true;
+      this.#route();
+    });
     this.#route();
   }
 
@@ -54,9 +61,10 @@ export class Fleet {
     return this.#during(async () => {
       const member = this.members[name];
       if (member.busy) return;
-      member.busy = member.gone = true;
+      member.busy = member.gone = member.leaving = true;
       if (signal === 'SIGKILL') this.#route();
-      await member.program.stop(signal);
+      const exit = await member.program.stop(signal, 20000);
+      if (signal === 'SIGTERM' && exit.code !== 0) this.problems.push(`${name} did not end well: ${JSON.stringify(exit)}`);
       this.#keepLog(name);
       this.#route();
       await delay(ms);
@@ -97,7 +105,7 @@ export class Fleet {
   }
 
   async ready() {
-    for (const { program } of Object.values(this.members)) await program.ready(20000);
+    for (const { program, gone } of Object.values(this.members)) if (!gone) await program.ready(20000);
   }
 
   #keepLog(name) {
@@ -117,6 +125,7 @@ export class Fleet {
   }
 
   async stop() {
+    for (const member of Object.values(this.members)) member.leaving = true;
     await Promise.all(Object.values(this.members).map(({ program }) => program.kill()));
     await this.redis?.stop();
   }

@@ -2,6 +2,7 @@
 // everybody's history is held against the journal.
 import { setTimeout as delay } from 'node:timers/promises';
 import { seeded } from '../e2e/support/envelopes.mjs';
+import { PATIENCE } from '../e2e/support/wait.mjs';
 import { check } from './checker.mjs';
 import { Crowd } from './consumers.mjs';
 import { Fleet } from './fleet.mjs';
@@ -193,7 +194,7 @@ class Run {
   // All faults over: publishers finish what they began, consumers catch up.
   async #calm() {
     for (const publisher of this.publishers) publisher.stop();
-    await Promise.race([Promise.all(this.publishing), delay(20000).then(() => { throw new Error('publishers cannot finish'); })]);
+    await Promise.race([Promise.all(this.publishing), delay(20000 * PATIENCE).then(() => { throw new Error('publishers cannot finish'); })]);
     await this.fleet.ready();
     await this.#until('everybody is back', () => this.crowd.consumers.every(({ connected }) => connected), 20000).catch((error) => this.say(error.message));
     // What was only PUBLISHed may still be on its way into the journal.
@@ -211,6 +212,7 @@ class Run {
       truth, consumers: crowd.consumers, retention: this.retention, sessionTtl: this.sessionTtl,
       published: Object.assign(published, { positions: crowd.positions }),
     });
+    for (const problem of this.fleet.problems) report.violate('fleet', problem);
     const legacyLost = [...published.legacy].filter(([key]) => !truth.indexOfKey.has(key));
     const legacyHeard = legacyLost.filter(([, { heardBy }]) => heardBy > 0);
     if (process.env.VERBOSE) this.say(JSON.stringify({ lost: legacyHeard.map(([key, { at, heardBy }]) => [key, at - this.began, heardBy]), faults: this.timeline }));
@@ -238,7 +240,7 @@ class Run {
   }
 
   async #until(what, condition, ms) {
-    const end = Date.now() + ms;
+    const end = Date.now() + ms * PATIENCE;
     while (!condition()) {
       if (Date.now() > end) {
         const missing = this.crowd.consumers.filter(({ connected }) => !connected).map(({ name, state }) => `${name} (${state})`);
