@@ -127,6 +127,7 @@ std::string realtime_json(const RealtimeState& state, const Metrics& metrics) {
   total("messages_sent_total", "notifications_deliveries_total");
   labels("events_sent_by_type", "notifications_events_delivered_total");
   total("messages_dropped_total", "notifications_deliveries_dropped_total");
+  total("outbound_queued_bytes", "notifications_outbound_queued_bytes");
   total("slow_evictions_total", "notifications_slow_evictions_total");
   total("bytes_received_total", "notifications_received_bytes_total");
   total("bytes_sent_total", "notifications_sent_bytes_total");

@@ -1,6 +1,5 @@
 #include "core/runtime/process.h"
 
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "core/memory/memory_broker.h"
 #include "core/redis/redis_broker.h"
+#include "core/runtime/memory.h"
 #include "core/uuid.h"
 
 namespace notifications {
@@ -21,6 +21,8 @@ namespace {
 
 // How far the cursors of quiet consumers may lag behind the journal.
 constexpr std::chrono::seconds kHeadInterval{1};
+// How often it is looked whether memory is worth giving back.
+constexpr std::chrono::seconds kTrimInterval{2};
 // Beyond the drain period itself: what is queued may still be flushed, then the rest is cut.
 constexpr std::chrono::seconds kDrainGrace{2};
 
@@ -42,7 +44,8 @@ Process::Process(Settings settings)
     : settings_(std::move(settings)),
       log_(settings_.log_level, settings_.log_format),
       started_at_(std::chrono::steady_clock::now()),
-      main_io_(1) {
+      main_io_(1),
+      trim_timer_(main_io_) {
   std::vector<Shard*> shards;
   for (int i = 0; i < settings_.threads; ++i) {
     shards_.push_back(std::make_unique<Shard>(i, interest_));
@@ -137,6 +140,8 @@ void Process::start() {
                     [this] { return draining_ ? static_cast<double>(consumers()) : 0.0; });
   metrics_.computed("notifications_broker_connected", "1 while the broker's connection stands.",
                     [this] { return broker_->status().connected ? 1.0 : 0.0; });
+  metrics_.computed("notifications_heap_live_bytes", "Bytes allocated and not freed.",
+                    [] { return static_cast<double>(live_bytes()); });
   metrics_.computed("notifications_ready", "1 while events can flow.",
                     [this] { return ready() ? 1.0 : 0.0; });
   metrics_
@@ -183,6 +188,14 @@ void Process::start() {
     front->set_ready(false);
   }
   update_ready();
+}
+
+void Process::trim_memory(MemoryTrim trim) {
+  if (trim.due(consumers())) MemoryTrim::run();
+  trim_timer_.expires_after(kTrimInterval);
+  trim_timer_.async_wait([this, trim](const boost::system::error_code& error) {
+    if (!error) trim_memory(trim);
+  });
 }
 
 // On the broker's thread.
@@ -242,6 +255,7 @@ int Process::run() {
     drain();
   };
   signals.async_wait(on_signal);
+  trim_memory({});
   // A look inside without a restart: the first SIGHUP shows everything, the next one as before.
   boost::asio::signal_set hangup(main_io_, SIGHUP);
   std::function<void(const boost::system::error_code&, int)> on_hangup;

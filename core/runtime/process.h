@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "core/runtime/dispatcher.h"
 #include "core/runtime/front.h"
 #include "core/runtime/health.h"
+#include "core/runtime/memory.h"
 #include "core/runtime/replayer.h"
 #include "core/runtime/sessions.h"
 #include "core/runtime/shard.h"
@@ -57,6 +59,7 @@ class Process {
   void start();
   void drain();
   void announce_heads();
+  void trim_memory(MemoryTrim trim);
   void update_ready();
   void change_log_level(LogLevel level, std::string_view by);
   AdminListener::Pages admin_pages();
@@ -73,6 +76,7 @@ class Process {
   Metrics metrics_;
   const std::chrono::steady_clock::time_point started_at_;
   boost::asio::io_context main_io_;
+  boost::asio::steady_timer trim_timer_;
   RoomInterest interest_;
   std::vector<std::unique_ptr<Shard>> shards_;
   // Set if the broker has a loop of its own: with one shard it shares that one's, since a hop is a

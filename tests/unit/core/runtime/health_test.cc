@@ -86,8 +86,8 @@ TEST(RealtimeJson, SaysAllNamesFromTheStart) {
       R"("active_subscriptions":0,"subscribes_total":0,"events_received_total":0,)"
       R"("events_invalid_total":0,"events_invalid_by_reason":{},"events_unwatched_total":0,)"
       R"("messages_sent_total":0,"events_sent_by_type":{},"messages_dropped_total":0,)"
-      R"("slow_evictions_total":0,"bytes_received_total":0,"bytes_sent_total":0,)"
-      R"("publishes_by_outcome":{},"shard_loop_lag_ms":[1,0],"journal":null,)"
+      R"("outbound_queued_bytes":0,"slow_evictions_total":0,"bytes_received_total":0,)"
+      R"("bytes_sent_total":0,"publishes_by_outcome":{},"shard_loop_lag_ms":[1,0],"journal":null,)"
       R"("redis":{"configured":false,"connected":false,"flowing":false,)"
       R"("reconnects_total":0,"last_error":null}})"
       "\n");
