@@ -54,8 +54,9 @@ struct HandshakeResult {
 // Add the CORS headers to the headers of an accepted one.
 HandshakeResult check_handshake(const HandshakeRequest& request);
 
-// True if the headers make a request an upgrade: an Upgrade header and the token `upgrade` in
-// Connection (all its occurrences joined with commas). Without both it is a plain request.
+// True if the headers make a request an upgrade: an Upgrade header that is not empty and the token
+// `upgrade` in Connection (all its occurrences joined with commas). Without both it is a plain
+// request.
 bool is_upgrade(std::optional<std::string_view> connection,
                 std::optional<std::string_view> upgrade);
 

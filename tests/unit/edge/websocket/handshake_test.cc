@@ -148,7 +148,8 @@ TEST(Handshake, ChecksInTheOrderOfAStockServer) {
 TEST(Handshake, IsAskedForByBothHeaders) {
   EXPECT_TRUE(is_upgrade("Upgrade", "websocket"));
   EXPECT_TRUE(is_upgrade("keep-alive, upgrade", "h2c"));
-  EXPECT_TRUE(is_upgrade("UPGRADE ,close", ""));
+  EXPECT_TRUE(is_upgrade("UPGRADE ,close", "websocket"));
+  EXPECT_FALSE(is_upgrade("upgrade", ""));
   EXPECT_FALSE(is_upgrade("keep-alive", "websocket"));
   EXPECT_FALSE(is_upgrade("upgraded", "websocket"));
   EXPECT_FALSE(is_upgrade("Upgrade", std::nullopt));
