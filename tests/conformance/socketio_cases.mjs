@@ -183,6 +183,8 @@ binaryEvent('with an ack id', `451-7["x",${P0}]`, ['abc'], open);
 binaryEvent('with a namespace', `451-/,["x",${P0}]`, ['abc'], open);
 binaryEvent('with two attachments', `452-["x",${P0},${P1}]`, ['abc', ''], open);
 binaryEvent('with ten attachments', `4510-["x",${P0}]`, Array(10).fill('a'), open);
+binaryEvent('with eleven attachments closes', `4511-["x",${P0}]`, Array(11).fill('a'), closed);
+binaryEvent('with eleven attachments for an ack closes', `4611-1[${P0}]`, Array(11).fill('a'), closed);
 binaryEvent('an attachment that nothing names', '451-["x"]', ['abc'], open);
 binaryEvent('one attachment named twice', `451-["x",${P0},${P0}]`, ['abc'], open);
 binaryEvent('placeholders deep inside', `452-["x",{"a":[{"b":${P1}}],"c":${P0}}]`, ['1', '2'], open);
