@@ -58,16 +58,19 @@ bool behind(const Position& position, const Position& mark) {
 std::optional<Position> replay_start(const SessionRecord& record,
                                      const std::optional<Position>& offset) {
   if (record.rooms.empty()) return std::nullopt;
-  // Everything that was sent has arrived (or nothing was sent): what was looked at since then need
-  // not be looked at again, however long ago the last event was.
-  if (record.checked && (!record.sent || record.sent == offset)) return record.checked;
   const auto first =
       std::min_element(record.rooms.begin(), record.rooms.end(),
                        [](const auto& a, const auto& b) { return a.since.id < b.since.id; });
   // An offset that is older than the session stems from an earlier one: clients never reset it.
   const bool of_this_session =
       offset && offset->epoch == first->since.epoch && offset->id > first->since.id;
-  return of_this_session ? *offset : first->since;
+  const Position& seen = of_this_session ? *offset : first->since;
+  // As far as the record knows, everything that was sent has arrived (or nothing was sent): what
+  // was looked at since then need not be looked at again, however long ago the last event was. But
+  // the client may know more than a record that was not written for a while.
+  const bool all_arrived = !record.sent || record.sent == offset;
+  if (record.checked && all_arrived && behind(*record.checked, seen)) return record.checked;
+  return seen;
 }
 
 bool concerns(const SessionRecord& record, const std::optional<Position>& offset,

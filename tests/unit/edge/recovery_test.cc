@@ -76,6 +76,14 @@ TEST(ReplayStart, IsTheOffsetIfMoreWasSentThanTheRecordKnows) {
   EXPECT_EQ(start(record, at("e.30-0")), "e.30-0");
 }
 
+// What was checked when nothing had been sent yet may be gone from the journal since.
+TEST(ReplayStart, IsTheOffsetIfTheRecordKnowsOfNothingThatWasSent) {
+  SessionRecord record = session({{"graph", "e.10-0"}});
+  record.checked = at("e.20-0");
+  EXPECT_EQ(start(record, at("e.30-0")), "e.30-0");
+  EXPECT_EQ(start(record, at("e.15-0")), "e.20-0");
+}
+
 TEST(ReplayStart, IsNotBeforeWhatTheClientSawOfAllItsRooms) {
   const SessionRecord record = session({{"graph", "e.10-0"}, {"threads", "e.50-0"}});
   EXPECT_EQ(start(record, at("e.30-0")), "e.30-0");
