@@ -4,7 +4,7 @@
 // them, each with `at`, the number of events before it:
 //   {type: 'start', position}              live (and resumable) from there: SSE, gRPC
 //   {type: 'gap', after, resumesAt, time}  SSE, gRPC: what lies between may be missing
-//   {type: 'fresh', ackAt, awayMs, again}  Socket.IO: a new session; its rooms were acknowledged at
+//   {type: 'fresh', ackAt, awayMs, again, story}  Socket.IO: a new session; its rooms were acknowledged at
 //                                          `ackAt` (undefined: never); `again`: it had one before
 //                                          and was away for so long
 
@@ -130,7 +130,7 @@ function checkSessions(report, truth, consumer, { retention, sessionTtl }) {
     if (mark.again) {
       ++report.figures.gaps;
       if (mark.awayMs < Math.min(retention, sessionTtl) - SLACK_MS) {
-        report.violate(consumer.name, `was given a fresh session though it was away for ${mark.awayMs} ms only`);
+        report.violate(consumer.name, `was given a fresh session though it was away for ${mark.awayMs} ms only (${mark.story})`);
       }
     }
     const walk = new Walk(report, truth, consumer.name, expected);

@@ -41,13 +41,16 @@ class Consumer {
 // A stock socket.io-client, which resumes by itself.
 class SocketIoConsumer extends Consumer {
   kind = 'socketio';
+  notes = [];
+  heardAt = 0;
 
   start() {
     this.socket = io(this.crowd.edgeUrl, {
       transports: ['websocket'], forceNew: true, timeout: 3000, reconnectionDelay: 30, reconnectionDelayMax: 400,
     });
     this.socket.on('connect', () => this.#onConnect());
-    this.socket.on('disconnect', () => {
+    this.socket.on('disconnect', (reason) => {
+      this.#note(reason);
       this.connected = false;
       this.leftAt ??= Date.now();
       // What the client says of itself ends its reconnecting; nothing here may.
@@ -55,8 +58,16 @@ class SocketIoConsumer extends Consumer {
       if (!this.away) this.later(2000, () => this.#comeBack());
     });
     this.socket.onAny((event, payload, position) => {
-      if (event === 'torture') this.took(payload.k, position);
+      if (event !== 'torture') return;
+      this.heardAt = Date.now();
+      this.took(payload.k, position);
     });
+  }
+
+  // What happened to it of late, for whoever looks into a violation.
+  #note(what) {
+    this.notes.push(`${what} ${Date.now() - this.crowd.began}`);
+    if (this.notes.length > 12) this.notes.shift();
   }
 
   get state() {
@@ -68,13 +79,15 @@ class SocketIoConsumer extends Consumer {
   #onConnect() {
     const awayMs = this.leftAt === undefined ? 0 : Date.now() - this.leftAt;
     this.leftAt = undefined;
+    this.#note(this.socket.recovered ? 'recovered' : 'fresh');
     if (this.socket.recovered) {
       ++this.resumes;
       if (this.session === undefined) this.problems.push('was given a session back that it never had');
       if (this.session?.ackAt !== undefined) return void (this.connected = true);
     } else {
       const again = this.session?.ackAt !== undefined;
-      this.session = this.mark({ type: 'fresh', ackAt: undefined, awayMs, again });
+      const story = `heard last ${Date.now() - this.heardAt} ms before; ${this.notes.join(', ')}; offset ${this.socket._lastOffset}`;
+      this.session = this.mark({ type: 'fresh', ackAt: undefined, awayMs, again, story });
     }
     this.#subscribe();
   }
@@ -269,6 +282,7 @@ class GrpcConsumer extends Consumer {
 const KINDS = { socketio: SocketIoConsumer, sse: EventSourceConsumer, grpc: GrpcConsumer };
 
 export class Crowd {
+  began = Date.now();
   consumers = [];
   positions = new Map();  // event -> where it stands, as its consumers were told
   spoiled = 0;
