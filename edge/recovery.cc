@@ -1,5 +1,7 @@
 #include "edge/recovery.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -13,8 +15,6 @@ namespace notifications::edge {
 namespace {
 
 constexpr int kIdBytes = 15;  // 20 characters, as a stock server's
-// Commands a client may send while its past is being replayed.
-constexpr std::size_t kMaxPending = 64;
 // The next page is asked for when no more than this waits to be written.
 constexpr std::size_t kLowWater = 64 * 1024;
 
@@ -99,7 +99,7 @@ auto Recovery::in_this_life(Work work) {
 }
 
 void Recovery::connect(std::string_view auth_json) {
-  ++life_;
+  begin_life();
   Auth auth = read_auth(auth_json);
   const auto offset = parse_position(auth.offset);
   // An offset that is no position of ours cannot be continued from.
@@ -206,11 +206,7 @@ void Recovery::go_live() {
 bool Recovery::postpone(bool joins, socketio::RoomsCommand& command,
                         std::vector<std::string>& rooms) {
   if (state_ == State::kLive) return false;
-  if (pending_.size() == kMaxPending) {
-    port_.end(CloseReason::kRateLimit);
-  } else {
-    pending_.push_back({joins, std::move(command), std::move(rooms)});
-  }
+  pending_.push_back({joins, std::move(command), std::move(rooms)});
   return true;
 }
 
@@ -230,10 +226,11 @@ void Recovery::join(socketio::RoomsCommand command, std::vector<std::string> roo
 
 void Recovery::on_joined(socketio::RoomsCommand command, const std::vector<std::string>& rooms,
                          const Position& since) {
+  // Looked up by name: a request may have a thousand rooms, and the record as many.
+  absl::flat_hash_set<std::string> listed;
+  for (const auto& known : record_.rooms) listed.insert(known.name);
   for (const std::string& room : rooms) {
-    const bool listed = std::any_of(record_.rooms.begin(), record_.rooms.end(),
-                                    [&](const auto& known) { return known.name == room; });
-    if (!listed && port_.is_in(room)) record_.rooms.push_back({room, since});
+    if (!listed.contains(room) && port_.is_in(room)) record_.rooms.push_back({room, since});
   }
   save(std::move(command));
 }
@@ -241,10 +238,9 @@ void Recovery::on_joined(socketio::RoomsCommand command, const std::vector<std::
 void Recovery::leave(socketio::RoomsCommand command, std::vector<std::string> rooms) {
   constexpr bool kJoins = false;
   if (postpone(kJoins, command, rooms)) return;
-  for (const std::string& room : rooms) {
-    port_.exit(room);
-    std::erase_if(record_.rooms, [&](const auto& r) { return r.name == room; });
-  }
+  for (const std::string& room : rooms) port_.exit(room);
+  const absl::flat_hash_set<std::string_view> gone(rooms.begin(), rooms.end());
+  std::erase_if(record_.rooms, [&](const auto& room) { return gone.contains(room.name); });
   save(std::move(command));
 }
 
@@ -258,18 +254,36 @@ SessionRecord Recovery::snapshot() const {
   return record;
 }
 
+// One write at a time: what changes meanwhile is in the next one, however many commands that were.
 void Recovery::save(socketio::RoomsCommand command) {
-  shard_.context().sessions->save(
-      shard_.shard(), snapshot(),
-      in_this_life([command = std::move(command)](Recovery& self, Journal::SessionResult result) {
-        // Not answered when the store stayed away: the client's ack would be a promise that nobody
-        // keeps.
-        if (result == Journal::SessionResult::kGone) return self.port_.end(CloseReason::kTakeover);
-        if (result == Journal::SessionResult::kUnavailable) {
-          return self.port_.end(CloseReason::kStoreAway);
-        }
-        self.port_.confirm(command);
-      }));
+  unsaved_.push_back(std::move(command));
+  if (!saving_) save_all();
+}
+
+void Recovery::save_all() {
+  saving_ = true;
+  shard_.context().sessions->save(shard_.shard(), snapshot(),
+                                  in_this_life([commands = std::exchange(unsaved_, {})](
+                                                   Recovery& self, Journal::SessionResult result) {
+                                    self.on_saved(result, commands);
+                                  }));
+}
+
+void Recovery::on_saved(Journal::SessionResult result,
+                        const std::vector<socketio::RoomsCommand>& commands) {
+  saving_ = false;
+  // Not answered when the store stayed away: the client's ack would be a promise that nobody keeps.
+  if (result == Journal::SessionResult::kGone) return port_.end(CloseReason::kTakeover);
+  if (result == Journal::SessionResult::kUnavailable) return port_.end(CloseReason::kStoreAway);
+  for (const auto& command : commands) port_.confirm(command);
+  if (!unsaved_.empty()) save_all();
+}
+
+// Answers that are under way are void from now on.
+void Recovery::begin_life() {
+  ++life_;
+  saving_ = false;
+  unsaved_.clear();
 }
 
 void Recovery::refresh() {
@@ -286,14 +300,14 @@ void Recovery::forget() {
     shard_.forget(*this);
   }
   // Nothing may write the record anew until the connection has ended.
-  ++life_;
+  begin_life();
   state_ = State::kForgotten;
 }
 
 void Recovery::detach() {
   // Answers that are under way, a session that was looked up or a page, would enter rooms which
   // nobody leaves any more: the hub would be left with a pointer to a connection that has gone.
-  ++life_;
+  begin_life();
   state_ = State::kDetached;
   pending_.clear();
 }

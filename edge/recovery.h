@@ -104,6 +104,9 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   void on_joined(socketio::RoomsCommand command, const std::vector<std::string>& rooms,
                  const Position& since);
   void save(socketio::RoomsCommand command);
+  void save_all();
+  void on_saved(Journal::SessionResult result, const std::vector<socketio::RoomsCommand>& commands);
+  void begin_life();
   SessionRecord snapshot() const;
 
   // Constant after construction.
@@ -116,11 +119,13 @@ class Recovery : public std::enable_shared_from_this<Recovery> {
   std::optional<Position> offset_;  // what the client saw last, while replaying
   std::string next_after_;          // where the next page begins, if one is to be asked for
   std::vector<Pending> pending_;    // commands that came before the gate opened
+  std::vector<socketio::RoomsCommand> unsaved_;  // wait for the write that is under way
   // Raised when the session begins and ends: an answer to an earlier one is void.
   std::uint64_t life_ = 0;
   State state_ = State::kNew;
   bool accepted_ = false;
   bool reading_ = false;
+  bool saving_ = false;
 };
 
 // The cursor from which a session's replay starts, or nothing if nothing lies before "now".

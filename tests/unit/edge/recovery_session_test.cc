@@ -114,6 +114,7 @@ class FlakyJournal : public Journal {
  public:
   explicit FlakyJournal(Journal& journal) : journal_(journal) {}
   bool away = false;
+  int saves = 0;  // not refreshes
 
   void read(std::optional<StreamId> after, std::size_t count,
             std::function<void(JournalPage)> done) override {
@@ -125,6 +126,7 @@ class FlakyJournal : public Journal {
   }
   void save(SessionRecord record, bool refresh, std::function<void(SessionResult)> done) override {
     if (away) return done(SessionResult::kUnavailable);
+    if (!refresh) ++saves;
     journal_.save(std::move(record), refresh, std::move(done));
   }
   void forget(std::string pid, std::uint64_t generation) override {
@@ -533,6 +535,35 @@ TEST_F(RecoverySession, JoinsRoomsOnlyOnceThePastIsBehindIt) {
   turn();
   EXPECT_EQ(Texts(back->log.begin(), back->log.begin() + 4), (Texts{"connect", "1", "2", "3"}));
   EXPECT_THAT(back->log, testing::IsSupersetOf({"ack threads", "ack graph"}));
+}
+
+TEST_F(RecoverySession, JoinsAnyNumberOfRoomsThatAreAskedForDuringItsPast) {
+  const auto client = subscribed("graph");
+  client->drop();
+  turn();
+  const auto back = std::make_unique<FakeConnection>(edge_, &arrived_);
+  back->recovery->connect(auth(*client));
+  for (int i = 0; i < 500; ++i) back->subscribe("thread:" + std::to_string(i));
+  turn();
+  EXPECT_EQ(back->ended, std::nullopt);
+  EXPECT_TRUE(back->is_in("thread:499"));
+}
+
+// A client that asks for its rooms one by one costs the store few writes, and is answered in order.
+TEST_F(RecoverySession, WritesItsRecordOnceForCommandsThatComeTogether) {
+  const auto client = connect();
+  Texts answers{"connect"};
+  for (int i = 0; i < 100; ++i) {
+    client->subscribe("thread:" + std::to_string(i));
+    answers.push_back("ack thread:" + std::to_string(i));
+  }
+  turn();
+  EXPECT_EQ(client->log, answers);
+  EXPECT_LE(store_->saves, 2);
+  client->drop();
+  turn();
+  publish("1", "thread:99");
+  EXPECT_EQ(come_back(*client)->events, Texts{"1"});
 }
 
 TEST_F(RecoverySession, TakesNoOffsetThatIsNoPosition) {
