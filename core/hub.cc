@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "core/sparse_table.h"
+
 namespace notifications {
 namespace {
 
@@ -90,6 +92,7 @@ void Hub::drop_if_empty(HubRoom& room) {
   interest_.remove(room.pattern, shard_);
   if (room.pattern.scope == RoomPattern::Scope::kExact) {
     rooms_.erase(std::string(room.pattern.room));  // a copy: erasing destroys `room`
+    shrink_if_sparse(rooms_);
   } else {
     pattern_slot(RoomPattern(room.pattern)).reset();
     --pattern_rooms_;

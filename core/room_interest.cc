@@ -1,5 +1,7 @@
 #include "core/room_interest.h"
 
+#include "core/sparse_table.h"
+
 namespace notifications {
 namespace {
 
@@ -37,7 +39,9 @@ void RoomInterest::remove(std::string_view room, ShardId shard) {
   const auto found = by_room_.find(room);
   if (found == by_room_.end()) return;
   found->second &= ~bit(shard);
-  if (found->second == 0) by_room_.erase(found);
+  if (found->second != 0) return;
+  by_room_.erase(found);
+  shrink_if_sparse(by_room_);
 }
 
 ShardMask RoomInterest::interested(const std::vector<std::string>& rooms) const {

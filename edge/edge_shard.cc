@@ -4,6 +4,7 @@
 #include <random>
 #include <utility>
 
+#include "core/sparse_table.h"
 #include "edge/http_connection.h"
 
 namespace notifications::edge {
@@ -92,7 +93,9 @@ void EdgeShard::forget(const Recovery& session) {
   if (found == sessions_.end()) return;
   // The same session may stand here anew, on another connection.
   const auto held = found->second.lock();
-  if (held == nullptr || held.get() == &session) sessions_.erase(found);
+  if (held != nullptr && held.get() != &session) return;
+  sessions_.erase(found);
+  shrink_if_sparse(sessions_);
 }
 
 void EdgeShard::on_taken(std::string_view pid, std::uint64_t generation) {
@@ -101,6 +104,7 @@ void EdgeShard::on_taken(std::string_view pid, std::uint64_t generation) {
   const auto session = found->second.lock();
   if (session == nullptr || session->generation() >= generation) return;
   sessions_.erase(found);
+  shrink_if_sparse(sessions_);
   session->let_go();
 }
 
