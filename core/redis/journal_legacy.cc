@@ -56,6 +56,7 @@ void JournalLegacy::start() { tick(); }
 
 void JournalLegacy::stop() {
   stopped_ = true;
+  life_.reset();
   tick_timer_.cancel();
   work_timer_.cancel();
   holder_.set(0);
@@ -116,8 +117,8 @@ void JournalLegacy::tick() {
   work();
   const Clock::duration interval = options_.lease_time / 3;
   tick_timer_.expires_after(rest_until_ > now ? std::min(interval, rest_until_ - now) : interval);
-  tick_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error && !stopped_) tick();
+  tick_timer_.async_wait([this, life = std::weak_ptr(life_)](boost::system::error_code error) {
+    if (!error && !life.expired()) tick();
   });
 }
 
@@ -170,8 +171,8 @@ void JournalLegacy::arm() {
   if (next >= armed_for_) return;
   armed_for_ = next;
   work_timer_.expires_at(next);
-  work_timer_.async_wait([this](boost::system::error_code error) {
-    if (error || stopped_) return;
+  work_timer_.async_wait([this, life = std::weak_ptr(life_)](boost::system::error_code error) {
+    if (error || life.expired()) return;
     armed_for_ = Clock::time_point::max();
     work();
   });

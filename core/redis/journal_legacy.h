@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -141,6 +142,9 @@ class JournalLegacy {
   boost::asio::steady_timer work_timer_;
   Clock::time_point armed_for_ = Clock::time_point::max();
   bool stopped_ = false;
+  // Gone once it is stopped. A timer that has expired calls its handler though it is cancelled, and
+  // then we may be gone, too.
+  std::shared_ptr<const bool> life_ = std::make_shared<const bool>(true);
   LogLimit drop_log_{std::chrono::seconds(10)};
 };
 
