@@ -22,6 +22,14 @@ constexpr std::uint64_t kTimedDeliveries = 64;
 // An idle loop turns so often.
 constexpr std::chrono::milliseconds kIdleTick{256};
 
+// A write takes so long, and what the kernel touches meanwhile is so much, that the next connection
+// is in no cache by then: it is fetched while the one before is written to. What a flush touches
+// stands around its Flushable part.
+void prefetch(const Flushable* connection) {
+  const char* const at = reinterpret_cast<const char*>(connection);
+  for (int offset = -64; offset <= 128; offset += 64) __builtin_prefetch(at + offset, 1);
+}
+
 }  // namespace
 
 Flushable::~Flushable() {
@@ -65,6 +73,7 @@ void Shard::flush_dirty() {
   const std::size_t end = std::min(dirty_.size(), flushed_ + slice_);
   while (flushed_ < end) {
     Flushable* connection = dirty_[flushed_++];
+    if (flushed_ < dirty_.size()) prefetch(dirty_[flushed_]);
     if (connection == nullptr) continue;
     connection->dirty_in_ = nullptr;
     const bool timed = connection == timed_;
