@@ -26,9 +26,9 @@
 namespace {
 
 constexpr std::size_t kHeader = 20;
-// Each connection begins with a ping, which its client answers; the answers are left unread. A client
-// that has said something in answer delays its acknowledgements, as the clients of a gateway do;
-// one that has never said a word acknowledges with each read, and the sender is spared that.
+// Each connection begins with a ping, which its client answers; the answers are left unread. A
+// client that has said something in answer delays its acknowledgements, as the clients of a gateway
+// do; one that has never said a word acknowledges with each read, and the sender is spared that.
 constexpr char kPing[] = {static_cast<char>(0x89), 0x00};
 
 [[noreturn]] void end(const char* what) {

@@ -180,8 +180,7 @@ def _measure(program: str, flags: dict[str, object]) -> dict:
     def prepare():
         os.sched_setaffinity(0, cpus)
         # Redis shares the core and goes first: the reader of a stream must not wait for the clients.
-        if "journal" in flags:
-            os.nice(5)
+        os.nice(5)
 
     done = subprocess.run(args, capture_output=True, text=True, timeout=300, preexec_fn=prepare)
     if done.returncode != 0:
