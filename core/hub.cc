@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 #include <utility>
 
 #include "core/sparse_table.h"
@@ -12,8 +13,10 @@ namespace {
 // Subscribers are met in an order that no processor guesses. What a delivery touches stands behind
 // the Subscriber part, in three cache lines.
 void prefetch(const Subscriber* subscriber) {
-  const char* const at = reinterpret_cast<const char*>(subscriber);
-  for (int line = 0; line < 3; ++line) __builtin_prefetch(at + 64 * line, 1);
+  const auto at = reinterpret_cast<std::uintptr_t>(subscriber);
+  for (std::uintptr_t line = 0; line < 3; ++line) {
+    __builtin_prefetch(reinterpret_cast<const void*>(at + 64 * line), 1);
+  }
 }
 
 }  // namespace
