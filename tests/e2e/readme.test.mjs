@@ -97,6 +97,14 @@ describe('README.md', { timeout: 300000 }, () => {
     return [await compiled(name, file), []];
   }
 
+  // A library that was built with a sanitizer takes a program that is linked with it, too.
+  function compiler() {
+    const cache = readFileSync(join(BIN, '..', 'CMakeCache.txt'), 'utf8');
+    const setting = (name) => new RegExp(`^${name}:\\w+=(.*)$`, 'm').exec(cache)?.[1] ?? '';
+    const sanitizers = setting('NOTIFICATIONS_SANITIZE');
+    return sanitizers ? `${setting('CMAKE_CXX_COMPILER')} -fsanitize=${sanitizers}` : 'g++';
+  }
+
   let prefix;
   // Installs the publisher library once and links the program with what pkg-config says.
   async function compiled(name, file) {
@@ -107,7 +115,7 @@ describe('README.md', { timeout: 300000 }, () => {
     }
     const program = join(folder, name);
     const found = await run('find', [prefix, '-name', 'notifications-publisher.pc', '-printf', '%h']);
-    const script = `g++ -std=c++20 -O0 ${file} -o ${program} $(pkg-config --cflags --libs --static notifications-publisher)`;
+    const script = `${compiler()} -std=c++20 -O0 ${file} -o ${program} $(pkg-config --cflags --libs --static notifications-publisher)`;
     const built = await run('/bin/bash', ['-c', script], { ms: 180000, env: { PKG_CONFIG_PATH: found.stdout } });
     assert.equal(built.code, 0, built.stderr);
     return program;
