@@ -3,9 +3,9 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <string>
 
+#include "core/prefetch.h"
 #include "core/runtime/event_age.h"
 
 namespace notifications {
@@ -23,17 +23,6 @@ constexpr std::size_t kFirstSlice = 16;
 constexpr std::uint64_t kTimedDeliveries = 64;
 // An idle loop turns so often.
 constexpr std::chrono::milliseconds kIdleTick{256};
-
-// A write takes so long, and what the kernel touches meanwhile is so much, that the next connection
-// is in no cache by then: it is fetched while the one before is written to. What a flush touches
-// stands around its Flushable part. An address that is none does no harm.
-void prefetch(const Flushable* connection) {
-  const auto at = reinterpret_cast<std::uintptr_t>(connection);
-  for (int line = -1; line <= 2; ++line) {
-    __builtin_prefetch(reinterpret_cast<const void*>(at + static_cast<std::uintptr_t>(64 * line)),
-                       1);
-  }
-}
 
 }  // namespace
 
@@ -79,7 +68,9 @@ void Shard::flush_dirty() {
   const std::size_t end = std::min(dirty_.size(), flushed_ + slice_);
   while (flushed_ < end) {
     Flushable* connection = dirty_[flushed_++];
-    if (flushed_ < dirty_.size()) prefetch(dirty_[flushed_]);
+    // A write takes so long, and what the kernel touches meanwhile is so much, that the next one is
+    // in no cache by then. What a flush touches stands around the Flushable part.
+    if (flushed_ < dirty_.size()) prefetch_lines(dirty_[flushed_], -1, 2);
     if (connection == nullptr) continue;
     connection->dirty_in_ = nullptr;
     const bool timed = connection == timed_;

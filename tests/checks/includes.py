@@ -16,7 +16,8 @@ import tempfile
 LAYERS = [
     ("words", [
         "core/envelope.*", "core/room.*", "core/position.*", "core/error.*", "core/result.*",
-        "core/close_reason.*", "core/clock.*", "core/uuid.*", "core/string_map.*", "core/sparse_table.*",
+        "core/close_reason.*", "core/clock.*", "core/uuid.*", "core/string_map.*",
+        "core/sparse_table.*", "core/prefetch.*",
         "core/journal_options.*",
         # Not state: call sites of every layer log and count.
         "core/log.h", "core/metrics.h",
