@@ -54,6 +54,7 @@ bool Hub::add(Subscriber& subscriber, HubRoom& room) {
   memberships.push_back({&room, static_cast<std::uint32_t>(room.entries.size())});
   room.entries.push_back({&subscriber, static_cast<std::uint32_t>(memberships.size() - 1)});
   ++subscriptions_;
+  if (subscriber.delivery_ == Delivery::kPerRoom) ++per_room_;
   return true;
 }
 
@@ -74,6 +75,7 @@ void Hub::remove(Subscriber& subscriber, std::uint32_t membership) {
   if (membership < memberships.size()) moved.room->entries[moved.index].membership = membership;
 
   --subscriptions_;
+  if (subscriber.delivery_ == Delivery::kPerRoom) --per_room_;
   drop_if_empty(*gone.room);
 }
 
@@ -121,7 +123,7 @@ std::size_t Hub::rooms_of(const Subscriber& subscriber) const {
   return subscriber.memberships_.size();
 }
 
-std::size_t Hub::deliver_to(const HubRoom* room, const PublicationPtr& publication) {
+std::size_t Hub::deliver_to(const HubRoom* room, std::span<const PublicationPtr> run) {
   if (room == nullptr) return 0;
   std::size_t count = 0;
   const std::size_t size = room->entries.size();
@@ -131,27 +133,40 @@ std::size_t Hub::deliver_to(const HubRoom* room, const PublicationPtr& publicati
     if (i + 1 < size) prefetch_lines(room->entries[i + 1].subscriber, 0, 2);
     Subscriber& subscriber = *room->entries[i].subscriber;
     const std::uint64_t number =
-        subscriber.delivery_ == Delivery::kOnce ? publication_number_ : entry_number_;
+        subscriber.delivery_ == Delivery::kOnce ? run_number_ : entry_number_;
     if (subscriber.last_delivered_ == number) continue;
     subscriber.last_delivered_ = number;
-    subscriber.deliver(publication);
+    if (run.size() == 1) {
+      subscriber.deliver(run.front());
+    } else {
+      subscriber.deliver_run(run);
+    }
     ++count;
   }
   return count;
 }
 
-std::size_t Hub::deliver(const PublicationPtr& publication) {
-  publication_number_ = entry_number_ + 1;
-  entry_number_ = publication_number_;
+std::size_t Hub::run_length(std::span<const PublicationPtr> publications) const {
+  const auto& rooms = publications.front()->envelope().rooms;
+  // Who takes each entry of the rooms apart gets an event's copies before the next event.
+  if (per_room_ > 0 && rooms.size() > 1) return 1;
+  std::size_t length = 1;
+  while (length < publications.size() && publications[length]->envelope().rooms == rooms) ++length;
+  return length;
+}
+
+std::size_t Hub::deliver_run(std::span<const PublicationPtr> run) {
+  run_number_ = entry_number_ + 1;
+  entry_number_ = run_number_;
   std::size_t count = 0;
-  for (const std::string& room : publication->envelope().rooms) {
+  for (const std::string& room : run.front()->envelope().rooms) {
     ++entry_number_;
-    count += deliver_to(find(room), publication);
+    count += deliver_to(find(room), run);
     if (const auto kind = room_kind(room)) {
-      count += deliver_to(kinds_[static_cast<std::size_t>(*kind)].get(), publication);
+      count += deliver_to(kinds_[static_cast<std::size_t>(*kind)].get(), run);
     }
   }
-  count += deliver_to(all_.get(), publication);
+  count += deliver_to(all_.get(), run);
   return count;
 }
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,16 @@ class Hub {
   std::size_t rooms_of(const Subscriber& subscriber) const;
 
   // Hands the publication to every subscriber of its rooms; returns how many deliveries that were.
-  std::size_t deliver(const PublicationPtr& publication);
+  std::size_t deliver(const PublicationPtr& publication) { return deliver_run({&publication, 1}); }
+
+  // How many publications from the first on can be handed out together: those that go to the same
+  // rooms, at least one. Requires: not empty.
+  std::size_t run_length(std::span<const PublicationPtr> publications) const;
+
+  // Hands a run to one subscriber of its rooms after the other: each gets the same publications in
+  // the same order as by deliver(), but is met once. Returns how many deliveries of each
+  // publication that were. Requires: run_length() says that it is one.
+  std::size_t deliver_run(std::span<const PublicationPtr> run);
 
   // Rooms and patterns with subscribers, and the sum of their subscribers.
   std::size_t rooms() const { return rooms_.size() + pattern_rooms_; }
@@ -69,7 +79,7 @@ class Hub {
   bool add(Subscriber& subscriber, HubRoom& room);
   void remove(Subscriber& subscriber, std::uint32_t membership);
   void drop_if_empty(HubRoom& room);
-  std::size_t deliver_to(const HubRoom* room, const PublicationPtr& publication);
+  std::size_t deliver_to(const HubRoom* room, std::span<const PublicationPtr> run);
   std::unique_ptr<HubRoom>& pattern_slot(const RoomPattern& pattern);
 
   // Constant after construction.
@@ -83,9 +93,10 @@ class Hub {
   std::unique_ptr<HubRoom> all_;
   std::size_t pattern_rooms_ = 0;
   std::size_t subscriptions_ = 0;
-  // Numbers of the last publication handed out, and of the last entry of a publication's rooms;
-  // from one sequence, so that no number means both.
-  std::uint64_t publication_number_ = 0;
+  std::size_t per_room_ = 0;  // of these, by subscribers that take each entry of the rooms apart
+  // Numbers of the last run handed out, and of the last entry of its rooms; from one sequence, so
+  // that no number means both.
+  std::uint64_t run_number_ = 0;
   std::uint64_t entry_number_ = 0;
 };
 

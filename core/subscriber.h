@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/publication.h"
@@ -29,6 +30,12 @@ class Subscriber {
 
   // Takes one publication. Only enqueues: never calls the hub, never destroys the subscriber.
   virtual void deliver(const PublicationPtr& publication) = 0;
+
+  // Takes several, in their order; the same as one after the other, and overridden where it can be
+  // had for less. Requires: not empty.
+  virtual void deliver_run(std::span<const PublicationPtr> run) {
+    for (const PublicationPtr& publication : run) deliver(publication);
+  }
 
  private:
   friend class Hub;

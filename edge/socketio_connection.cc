@@ -234,6 +234,7 @@ void SocketIoConnection::refresh_soon() {
 std::size_t SocketIoConnection::replay(const PublicationPtr& publication) {
   // A page is pulled when little waits, and is bounded: the consumer's bound does not apply to it.
   writer_.push_always(publication->frame(WireFormat::kSocketIo, &encode_frame, &shard_.frames()));
+  replayed_ = true;
   shard_.shard().mark_dirty(*this);
   return writer_.bytes();
 }
@@ -308,16 +309,19 @@ void SocketIoConnection::close(socketio::Violation violation) { close(close_reas
 
 // --- writing ---
 
-void SocketIoConnection::deliver(const PublicationPtr& publication) {
+void SocketIoConnection::deliver_run(std::span<const PublicationPtr> run) {
   if (state_ != State::kOpen || overflow_) return;
   if (recovery_ != nullptr) {
     if (!recovery_->open()) return;  // part of what is being replayed
-    recovery_->sent(publication->stream_id());
+    recovery_->sent(run.back()->stream_id());
   }
-  const SharedBytes& frame =
-      publication->frame(WireFormat::kSocketIo, &encode_frame, &shard_.frames());
-  overflow_ =
-      !writer_.push(frame, shard_.context().settings.max_outbound_bytes, socket_.native_handle());
+  const std::size_t limit = shard_.context().settings.max_outbound_bytes;
+  for (const PublicationPtr& publication : run) {
+    const SharedBytes& frame =
+        publication->frame(WireFormat::kSocketIo, &encode_frame, &shard_.frames());
+    overflow_ = !writer_.push(frame, limit, socket_.native_handle());
+    if (overflow_) break;
+  }
   flush_soon();
 }
 
@@ -346,7 +350,7 @@ void SocketIoConnection::flush() {
   if (!writer_.empty()) return;
   if (state_ == State::kFlushing) return finish(reason_);
   if (said_goodbye_ && state_ == State::kClosing) linger();
-  if (recovery_ != nullptr && state_ == State::kOpen) recovery_->on_drained();
+  if (std::exchange(replayed_, false) && state_ == State::kOpen) recovery_->on_drained();
 }
 
 void SocketIoConnection::await_writable() {

@@ -61,7 +61,8 @@ class SocketIoConnection final : public Connection,
   void on_turn() override { read(); }
   void on_timer(std::chrono::steady_clock::time_point now) override;
   // Subscriber
-  void deliver(const PublicationPtr& publication) override;
+  void deliver(const PublicationPtr& publication) override { deliver_run({&publication, 1}); }
+  void deliver_run(std::span<const PublicationPtr> run) override;
   // Flushable
   void flush() override;
   // FrameVisitor
@@ -114,6 +115,7 @@ class SocketIoConnection final : public Connection,
   bool said_goodbye_ = false;    // no close frame is awaited: linger once the queue is written
   bool overflow_ = false;        // the queue is over its bound: flush() closes as slow
   bool counted_ = false;         // queued_ is not 0
+  bool replayed_ = false;        // the past was queued: recovery_ waits until the queue is empty
   bool reads_much_ = false;      // the last read was a large one: the next waits for its turn
   WebSocketState counted_as_ = WebSocketState::kConnecting;
   SocketWriter writer_;

@@ -108,10 +108,13 @@ const SharedBytes& SseConnection::block_of(const Publication& publication) const
              : publication.frame(WireFormat::kSse, &sse::encode_event, arena);
 }
 
-void SseConnection::deliver(const PublicationPtr& publication) {
+void SseConnection::deliver_run(std::span<const PublicationPtr> run) {
   if (!open_ || ending_ || overflow_) return;
-  overflow_ = !writer_.push(block_of(*publication), shard_.context().settings.max_outbound_bytes,
-                            socket_.native_handle());
+  const std::size_t limit = shard_.context().settings.max_outbound_bytes;
+  for (const PublicationPtr& publication : run) {
+    overflow_ = !writer_.push(block_of(*publication), limit, socket_.native_handle());
+    if (overflow_) break;
+  }
   flush_soon();
 }
 

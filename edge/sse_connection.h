@@ -40,7 +40,8 @@ class SseConnection final : public Connection, private Subscriber, private Flush
   void on_readable() override;
   void on_writable() override;
   void on_timer(steady_clock::time_point now) override;
-  void deliver(const PublicationPtr& publication) override;
+  void deliver(const PublicationPtr& publication) override { deliver_run({&publication, 1}); }
+  void deliver_run(std::span<const PublicationPtr> run) override;
   void flush() override;
 
   void read(std::string after);

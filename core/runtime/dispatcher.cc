@@ -1,6 +1,7 @@
 #include "core/runtime/dispatcher.h"
 
 #include <chrono>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -136,11 +137,15 @@ Counter& Dispatcher::delivered_of(std::string_view event) {
 
 void Dispatcher::deliver(Shard& shard, const Batch& batch) {
   std::size_t count = 0;
-  for (const PublicationPtr& publication : batch) {
-    shard.delivering(publication.get());
-    const std::size_t delivered = shard.hub().deliver(publication);
-    delivered_of(publication->envelope().event).add(delivered);
-    count += delivered;
+  for (std::span<const PublicationPtr> rest(batch); !rest.empty();) {
+    const auto run = rest.first(shard.hub().run_length(rest));
+    rest = rest.subspan(run.size());
+    shard.delivering(run.front().get());
+    const std::size_t delivered = shard.hub().deliver_run(run);
+    for (const PublicationPtr& publication : run) {
+      delivered_of(publication->envelope().event).add(delivered);
+    }
+    count += delivered * run.size();
   }
   shard.delivering(nullptr);
   deliveries_.add(count);

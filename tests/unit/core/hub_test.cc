@@ -5,6 +5,7 @@
 #include <chrono>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -104,6 +105,46 @@ TEST_F(HubTest, MixesBothKindsOfSubscribersInOneRoom) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(hub_.deliver(to({"graph", "node:1"})), 3u);
   EXPECT_EQ(once.got.size(), 3u);
   EXPECT_EQ(each.got.size(), 6u);
+}
+
+using Publications = std::vector<PublicationPtr>;
+
+TEST_F(HubTest, ARunIsWhatGoesToTheSameRooms) {
+  const Publications events = {to({"graph"}), to({"graph"}), to({"run:1"}), to({"graph"})};
+  EXPECT_EQ(hub_.run_length(events), 2u);
+  EXPECT_EQ(hub_.run_length(std::span(events).subspan(2)), 1u);
+  EXPECT_EQ(hub_.run_length(std::span(events).subspan(3)), 1u);
+  // The order of the rooms says in which order subscribers are met.
+  EXPECT_EQ(hub_.run_length(Publications{to({"graph", "run:1"}), to({"run:1", "graph"})}), 1u);
+}
+
+TEST_F(HubTest, DeliversARunInItsOrderToEachSubscriberOnce) {
+  Watcher graph(hub_);
+  Watcher both(hub_);
+  Watcher all(hub_);
+  hub_.join(graph, "graph");
+  hub_.join(both, "graph");
+  hub_.join(both, "run:1");
+  hub_.join(all, pattern("*"));
+  const Publications run = {to({"graph", "run:1"}), to({"graph", "run:1"}), to({"graph", "run:1"})};
+  ASSERT_EQ(hub_.run_length(run), 3u);
+  EXPECT_EQ(hub_.deliver_run(run), 3u);
+  for (const Watcher* watcher : {&graph, &both, &all}) EXPECT_EQ(watcher->got, run);
+}
+
+TEST_F(HubTest, ARunIsOneEventForThoseWhoTakeEachEntryApart) {
+  const Publications several = {to({"graph", "run:1"}), to({"graph", "run:1"})};
+  const Publications one = {to({"graph"}), to({"graph"})};
+  EXPECT_EQ(hub_.run_length(several), 2u);
+  Watcher each(hub_, Delivery::kPerRoom);
+  hub_.join(each, "graph");
+  hub_.join(each, "run:1");
+  EXPECT_EQ(hub_.run_length(several), 1u);
+  EXPECT_EQ(hub_.run_length(one), 2u);
+  EXPECT_EQ(hub_.deliver_run(one), 1u);
+  EXPECT_EQ(each.got, one);
+  hub_.leave_all(each);
+  EXPECT_EQ(hub_.run_length(several), 2u);
 }
 
 TEST_F(HubTest, PatternsMatchTheRoomsOfTheirKind) {

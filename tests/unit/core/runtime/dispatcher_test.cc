@@ -112,6 +112,21 @@ TEST_F(DispatcherTest, KeepsTheOrderOverBatches) {
   EXPECT_EQ(watching->got, (Ids{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}));
 }
 
+TEST_F(DispatcherTest, CountsEachEventOfARunByItsName) {
+  const auto first = watcher(0, {"graph"});
+  const auto second = watcher(0, {"graph", "run:1"});
+  receive(envelope("1", R"(["graph"])"));
+  receive(envelope("2", R"(["graph"])", "node_status"));
+  receive(envelope("3", R"(["run:1"])"));
+  dispatcher_->on_batch_end();
+  turn_all();
+  EXPECT_EQ(first->got, (Ids{"1", "2"}));
+  EXPECT_EQ(second->got, (Ids{"1", "2", "3"}));
+  EXPECT_EQ(counted("notifications_deliveries_total"), 5);
+  EXPECT_EQ(counted("notifications_events_delivered_total", "node_state"), 3);
+  EXPECT_EQ(counted("notifications_events_delivered_total", "node_status"), 2);
+}
+
 TEST_F(DispatcherTest, SharesOnePublicationBetweenShards) {
   const auto first = watcher(0, {"graph"});
   const auto second = watcher(1, {"graph"});
