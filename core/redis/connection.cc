@@ -88,6 +88,9 @@ class Connection::Link : public std::enable_shared_from_this<Link>, private Repl
   }
   void send(const std::vector<std::string_view>& arguments, ReplyHandler done);
   void subscribe(std::string_view channel, ReplyHandler done);
+  void flush_now() {
+    if (attempt_ != nullptr) flush_idle(attempt_);
+  }
   void reset(std::string_view why) { drop(std::string(why)); }
   void stop();
 
@@ -135,6 +138,7 @@ class Connection::Link : public std::enable_shared_from_this<Link>, private Repl
 
   void command(const std::vector<std::string_view>& arguments, ReplyHandler done);
   void flush(const AttemptPtr& attempt);
+  void flush_idle(const AttemptPtr& attempt);
   void read(const AttemptPtr& attempt);
   void on_read(const AttemptPtr& attempt, std::size_t size);
 
@@ -276,8 +280,13 @@ void Connection::Link::command(const std::vector<std::string_view>& arguments, R
   attempt_->flush_posted = true;
   asio::post(io_, [self = shared_from_this(), attempt = attempt_] {
     attempt->flush_posted = false;
-    self->flush(attempt);
+    self->flush_idle(attempt);
   });
+}
+
+// Unless a write is under way, which goes on by itself.
+void Connection::Link::flush_idle(const AttemptPtr& attempt) {
+  if (attempt->writing.empty()) flush(attempt);
 }
 
 void Connection::Link::flush(const AttemptPtr& attempt) {
@@ -405,6 +414,7 @@ void Connection::subscribe(std::string_view channel, ReplyHandler done) {
   link_->subscribe(channel, std::move(done));
 }
 void Connection::reset(std::string_view why) { link_->reset(why); }
+void Connection::flush() { link_->flush_now(); }
 bool Connection::up() const { return link_->up(); }
 std::size_t Connection::pending_bytes() const { return link_->pending_bytes(); }
 void Connection::stop() {

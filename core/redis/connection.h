@@ -82,6 +82,9 @@ class Connection {
   // kLost when it drops. Commands sent in one turn of the loop leave in one write.
   void send(const std::vector<std::string_view>& arguments, ReplyHandler done);
 
+  // Writes what was sent in this turn at once, and does not wait for its end.
+  void flush();
+
   // SUBSCRIBE on this connection; `done` is called when the server confirmed or refused. From then
   // on the connection takes only (un)subscribe. Subscriptions are not renewed after a loss: do it
   // in on_up.

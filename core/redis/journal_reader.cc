@@ -166,12 +166,12 @@ void JournalReader::read() {
 void JournalReader::on_read(const Reply& reply) {
   progress_->read_at.store(std::chrono::steady_clock::now(), std::memory_order_relaxed);
   std::string canary;
-  bool known_way = true;
+  Taken taken;
   for (const Reply& stream : reply.elements) {
     if (stream.elements.size() != 2) continue;
     const Reply& entries = stream.elements[1];
     if (stream.elements[0].text == options_.keys.journal) {
-      known_way = on_entries(entries);
+      taken = take(entries);
     } else if (!entries.elements.empty()) {
       const Reply& last = entries.elements.back();
       canary_from_ = stream_id_of(last);
@@ -180,22 +180,31 @@ void JournalReader::on_read(const Reply& reply) {
       }
     }
   }
+  const bool goes_on = taken.known_way && canary.empty();
+  // What follows is asked for before this is delivered: the server gathers it meanwhile, and it
+  // still leaves in the same writes to most.
+  if (goes_on) {
+    read();
+    connection_.flush();
+  }
+  if (taken.some) sink_.on_batch_end();
+  if (goes_on) return;
   if (!canary.empty() && callbacks_.on_canary) callbacks_.on_canary(canary);
-  if (known_way && canary.empty()) return read();
   open();
 }
 
-// False if the journal may be another one, which has to be found out before the rest is handed out:
-// a new stream may have given out ids anew, and then its first entries were not read.
-bool JournalReader::on_entries(const Reply& entries) {
+// Not by a known way if the journal may be another one, which has to be found out before the rest
+// is handed out: a new stream may have given out ids anew, and then its first entries were not
+// read.
+JournalReader::Taken JournalReader::take(const Reply& entries) {
+  Taken taken;
   std::size_t count = 0;
   std::size_t bytes = 0;
-  bool known_way = true;
   for (const Reply& element : entries.elements) {
     const auto entry = read_stream_entry(element);
     if (entry && entry->epoch != epoch() && entry->previous != known_ &&
         !std::exchange(hole_found_, true)) {
-      known_way = false;
+      taken.known_way = false;
       break;
     }
     from_ = stream_id_of(element);
@@ -209,8 +218,8 @@ bool JournalReader::on_entries(const Reply& entries) {
     hand_out(entry->position(), entry->previous, entry->text);
   }
   learn_size(count, bytes);
-  if (count > 0) sink_.on_batch_end();
-  return known_way;
+  taken.some = count > 0;
+  return taken;
 }
 
 void JournalReader::hand_out(std::string_view position, std::string_view previous,

@@ -65,6 +65,12 @@ class JournalReader {
     std::atomic<std::chrono::steady_clock::time_point> read_at = std::chrono::steady_clock::now();
   };
 
+  // What became of the entries of one answer.
+  struct Taken {
+    bool some = false;      // were handed to the sink, which awaits the end of the batch
+    bool known_way = true;  // see take()
+  };
+
   void open();
   void on_opened(const Reply& reply);
   void warm(const std::string& end);
@@ -73,7 +79,7 @@ class JournalReader {
   void go_live();
   void read();
   void on_read(const Reply& reply);
-  bool on_entries(const Reply& entries);
+  Taken take(const Reply& entries);
   void hand_out(std::string_view position, std::string_view previous, std::string_view text);
   void reset_to(const std::string& base);
   bool refused(const Reply& reply, std::string_view what);

@@ -2,95 +2,25 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "core/redis/reply_parser.h"
+#include "tests/support/scripted_redis.h"
 
 namespace notifications::redis {
 namespace {
+
+using test::ScriptedRedis;
+using Words = ScriptedRedis::Words;
 
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using std::chrono::steady_clock;
-
-using Words = std::vector<std::string>;
-
-// A server that does as it is told: `answer` returns the raw bytes for each command.
-class ScriptedServer {
- public:
-  explicit ScriptedServer(asio::io_context& io)
-      : acceptor_(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {
-    accept();
-  }
-
-  std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
-  void hang_up() {
-    for (auto& peer : std::exchange(peers_, {})) peer->socket.close();
-  }
-  void send(const std::string& bytes) { asio::write(peers_.back()->socket, asio::buffer(bytes)); }
-
-  std::function<std::string(const Words&)> answer = [](const Words& command) {
-    return command[0] == "PING" ? "+PONG\r\n" : "+OK\r\n";
-  };
-  bool reading = true;
-  std::vector<Words> commands;
-  int accepted = 0;
-  int reads = 0;
-
- private:
-  struct Peer : ReplyParser::Sink, std::enable_shared_from_this<Peer> {
-    Peer(ScriptedServer& owner, tcp::socket connected)
-        : server(owner), socket(std::move(connected)) {}
-    void read() {
-      if (!server.reading) return;
-      socket.async_read_some(
-          asio::buffer(buffer),
-          [self = shared_from_this()](boost::system::error_code error, std::size_t size) {
-            if (error) return;
-            ++self->server.reads;
-            self->parser.consume({self->buffer.data(), size});
-            if (self->socket.is_open()) self->read();
-          });
-    }
-    void on_reply(Reply command) override {
-      Words words;
-      for (Reply& word : command.elements) words.push_back(std::move(word.text));
-      server.commands.push_back(words);
-      const std::string bytes = server.answer(words);
-      boost::system::error_code ignored;
-      asio::write(socket, asio::buffer(bytes), ignored);
-    }
-    void on_message(std::string_view, std::string_view) override {}
-    bool open() const override { return socket.is_open(); }
-
-    ScriptedServer& server;
-    tcp::socket socket;
-    ReplyParser parser{*this};
-    std::array<char, 65536> buffer;
-  };
-
-  void accept() {
-    acceptor_.async_accept([this](boost::system::error_code error, tcp::socket socket) {
-      if (error) return;
-      ++accepted;
-      peers_.push_back(std::make_shared<Peer>(*this, std::move(socket)));
-      peers_.back()->read();
-      accept();
-    });
-  }
-
-  tcp::acceptor acceptor_;
-  std::vector<std::shared_ptr<Peer>> peers_;
-};
 
 std::string bulk(const std::string& text) {
   return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
@@ -147,7 +77,7 @@ class ConnectionTest : public testing::Test {
   }
 
   asio::io_context io_;
-  std::optional<ScriptedServer> server_{std::in_place, io_};
+  std::optional<ScriptedRedis> server_{std::in_place, io_};
   Connection::Options options_;
   Connection::Callbacks callbacks_;
   std::optional<Connection> connection_;
@@ -159,6 +89,21 @@ class ConnectionTest : public testing::Test {
 };
 
 // ---- logging in
+
+TEST_F(ConnectionTest, FlushWritesAtOnceAndNothingTwice) {
+  come_up();
+  server_->commands.clear();
+  std::vector<Reply> replies;
+  connection_->send({"ONE"}, keep(replies));
+  connection_->flush();
+  EXPECT_GT(server_->unread(), 0u) << "it waits for the end of the turn";
+  connection_->send({"TWO"}, keep(replies));
+  connection_->flush();
+  connection_->flush();
+  ASSERT_TRUE(run_until([&] { return replies.size() == 2; }));
+  settle();
+  EXPECT_EQ(server_->commands, (std::vector<Words>{{"ONE"}, {"TWO"}}));
+}
 
 TEST_F(ConnectionTest, LogsInSelectsAndNamesItself) {
   options_.url.user = "edge";
