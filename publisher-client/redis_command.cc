@@ -4,39 +4,27 @@
 
 namespace notifications::publishing {
 
-RedisCommand::RedisCommand(std::string channel, const std::optional<JournalOptions>& journal)
-    : channel_(std::move(channel)) {
-  if (!journal) return;
-  journal_ = Journal{redis::JournalKeys(channel_), std::to_string(journal->max_length),
-                     std::to_string(journal->retention.count()),
-                     std::to_string(journal->idempotency_window.count())};
+RedisCommand::RedisCommand(boost::asio::io_context& io, redis::Connection& connection,
+                           redis::ScriptCaller& scripts, std::string channel,
+                           const std::optional<JournalOptions>& journal)
+    : connection_(connection), channel_(std::move(channel)) {
+  if (journal) appender_.emplace(io, scripts, channel_, *journal);
 }
 
-std::vector<std::string_view> RedisCommand::arguments(const QueuedEvent& event, std::string limit) {
-  if (!journal_) return {"PUBLISH", channel_, event.text};
-  id_key_ = journal_->keys.id_prefix + event.id;
-  epoch_ = epochs_.next();
-  limit_ = std::move(limit);
-  return {journal_->keys.journal,
-          journal_->keys.meta,
-          id_key_,
-          event.text,
-          event.ts,
-          channel_,
-          journal_->max_length,
-          journal_->retention,
-          journal_->idempotency_window,
-          epoch_,
-          "1",
-          limit_};
-}
-
-void RedisCommand::send(redis::Connection& connection, redis::ScriptCaller& scripts,
-                        const QueuedEvent& event, std::string limit,
+void RedisCommand::send(const QueuedEvent& event, std::string limit,
                         redis::Connection::ReplyHandler done) {
-  const auto words = arguments(event, std::move(limit));
-  if (!journal_) return connection.send(words, std::move(done));
-  scripts.call(redis::kAppendScript, 3, words, std::move(done));
+  using Publish = redis::Appender::Publish;
+  if (!appender_) return connection_.send({"PUBLISH", channel_, event.text}, std::move(done));
+  appender_->append({event.id, event.ts, event.text, Publish::kYes, std::move(limit)},
+                    std::move(done));
+}
+
+void RedisCommand::on_down() {
+  if (appender_) appender_->on_down();
+}
+
+void RedisCommand::stop() {
+  if (appender_) appender_->stop();
 }
 
 Publisher::Delivery read_answer(const QueuedEvent& event, const redis::Reply& reply,

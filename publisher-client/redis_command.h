@@ -1,14 +1,12 @@
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "core/journal_options.h"
+#include "core/redis/appender.h"
 #include "core/redis/connection.h"
-#include "core/redis/journal_epoch.h"
-#include "core/redis/journal_keys.h"
 #include "core/redis/journal_scripts.h"
 #include "publisher-client/queued_event.h"
 
@@ -18,36 +16,29 @@ namespace notifications::publishing {
 // command publishes. That is PUBLISH, or with the journal on core/redis/scripts/append.lua, which
 // appends and publishes in one step. See: CONTRACT sections 3 and 6.
 //
-// Thread: one.
+// Thread: the connection's.
 class RedisCommand {
  public:
-  // `journal`: nothing, if it is off.
-  RedisCommand(std::string channel, const std::optional<JournalOptions>& journal);
+  // `journal`: nothing, if it is off. `scripts` calls over `connection`; both outlive it.
+  RedisCommand(boost::asio::io_context& io, redis::Connection& connection,
+               redis::ScriptCaller& scripts, std::string channel,
+               const std::optional<JournalOptions>& journal);
 
-  // The command's arguments; for the script its keys and arguments. Views into this and `event`,
-  // valid until the next call. `limit`: until when it may be appended, as the script takes it.
-  std::vector<std::string_view> arguments(const QueuedEvent& event, std::string limit);
+  // Sends it. `limit`: until when it may be appended, as the script takes it. `done`: as
+  // Connection::send's.
+  void send(const QueuedEvent& event, std::string limit, redis::Connection::ReplyHandler done);
 
-  // Sends it, over a connection whose scripts `scripts` calls. `done`: as Connection::send's.
-  void send(redis::Connection& connection, redis::ScriptCaller& scripts, const QueuedEvent& event,
-            std::string limit, redis::Connection::ReplyHandler done);
+  // To be called in the connection's on_down. See: redis::Appender.
+  void on_down();
+  // Ends what was not handed to the connection yet, as not sent, before it returns.
+  void stop();
 
  private:
-  struct Journal {
-    redis::JournalKeys keys;
-    std::string max_length;
-    std::string retention;
-    std::string idempotency_window;
-  };
-
   // Constant after construction.
+  redis::Connection& connection_;
   const std::string channel_;
-  std::optional<Journal> journal_;
 
-  redis::EpochNames epochs_;
-  std::string id_key_;
-  std::string epoch_;
-  std::string limit_;
+  std::optional<redis::Appender> appender_;  // with the journal on
 };
 
 // The report on `event`. Requires: the answer to its command, or the reason there is none.

@@ -25,8 +25,8 @@ Sender::Sender(boost::asio::io_context& io, Options options, LinkState& link, Ev
       metrics_timer_(io),
       answer_timer_(io),
       loss_timer_(io),
-      command_(options_.channel, options_.journal),
       scripts_(connection_),
+      command_(io, connection_, scripts_, options_.channel, options_.journal),
       clock_(connection_),
       agreement_(io, connection_, options_.channel, options_.journal.has_value(),
                  link.journal_disagreement, options_.log),
@@ -52,7 +52,8 @@ void Sender::stop() {
   answer_timer_.cancel();
   loss_timer_.cancel();
   agreement_.stop();
-  connection_.stop();
+  connection_.stop();  // what was sent is answered first
+  command_.stop();
   link_.connected = false;
   // Callbacks may still try to publish: the queue is closed, so this is all there will ever be.
   take_work();
@@ -78,6 +79,7 @@ void Sender::on_up() {
 
 void Sender::on_down(std::string_view why) {
   link_.connected = false;
+  command_.on_down();
   // Every failed attempt comes by here: one line for each outage is enough.
   if (options_.log && !std::exchange(told_down_, true)) {
     options_.log("redis at " + options_.connection.url.redacted() +
@@ -136,7 +138,7 @@ void Sender::send_what_fits() {
     const auto sent = on_wire_.emplace(number, OnWire{std::move(next.event), now, next.lost_since});
     const QueuedEvent& event = sent.first->second.event;
     bytes_on_wire_ += event.text.size();
-    command_.send(connection_, scripts_, event, std::move(limit),
+    command_.send(event, std::move(limit),
                   [this, number](const redis::Reply& reply) { on_answer(number, reply); });
     watch_oldest_answer();
   }

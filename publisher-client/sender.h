@@ -110,7 +110,6 @@ class Sender {
   boost::asio::steady_timer metrics_timer_;
   boost::asio::steady_timer answer_timer_;
   boost::asio::steady_timer loss_timer_;
-  RedisCommand command_;
   std::deque<Numbered> waiting_;             // in order of number
   std::map<std::uint64_t, OnWire> on_wire_;  // by number; the first is the oldest
   std::size_t bytes_on_wire_ = 0;
@@ -122,6 +121,7 @@ class Sender {
 
   // With references to what follows.
   redis::ScriptCaller scripts_;
+  RedisCommand command_;
   redis::ServerClock clock_;  // with the journal on
   JournalAgreement agreement_;
   redis::Connection connection_;  // last: its callbacks use the members above

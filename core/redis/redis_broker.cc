@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "core/broker_thread.h"
+#include "core/redis/appender.h"
 #include "core/redis/canary.h"
 #include "core/redis/connection.h"
-#include "core/redis/journal_epoch.h"
 #include "core/redis/journal_keys.h"
 #include "core/redis/journal_legacy.h"
 #include "core/redis/journal_reader.h"
@@ -30,10 +30,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using TimePoint = steady_clock::time_point;
 using Done = PublishQueue::Done;
-
-// What append.lua is told about the channel.
-constexpr std::string_view kPublish = "1";
-constexpr std::string_view kHeard = "0";
 
 // The ways that events take to this process: what is published comes in over Pub/Sub, and with a
 // journal out of the stream; what was only PUBLISHed takes both, one after the other.
@@ -96,7 +92,7 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   void on_commands_down(std::string_view why);
   void take_inbox();
   void send(const PublishQueue::EntryPtr& entry);
-  void append(const Appended& event, std::string_view publish, Connection::ReplyHandler done);
+  void append(const Appended& event, Appender::Publish publish, Connection::ReplyHandler done);
   bool may_append() const;
   void on_published(const PublishQueue::EntryPtr& entry, const Reply& reply);
   void arm_deadline();
@@ -143,8 +139,8 @@ class RedisBroker::Core : public std::enable_shared_from_this<Core> {
   std::unique_ptr<JournalReader> journal_reader_;
   std::unique_ptr<ScriptCaller> scripts_;
   std::unique_ptr<ServerClock> clock_;
+  std::unique_ptr<Appender> appender_;
   std::unique_ptr<JournalLegacy> legacy_;
-  EpochNames epochs_;
   // In any case.
   bool batch_open_ = false;  // whether the sink holds messages without a batch end
   PublishQueue publishes_;
@@ -261,6 +257,7 @@ void RedisBroker::Core::end() {
   if (subscriber_.connection != nullptr) subscriber_.connection->stop();
   if (commands_.connection != nullptr) commands_.connection->stop();
   if (reader_.connection != nullptr) reader_.connection->stop();
+  if (appender_ != nullptr) appender_->stop();
   end_batch();
   publishes_.close();
   if (store_ != nullptr) store_->close();
@@ -270,6 +267,7 @@ void RedisBroker::Core::end() {
   deadline_timer_.cancel();
   legacy_.reset();
   journal_reader_.reset();
+  appender_.reset();
   scripts_.reset();
   clock_.reset();
   subscriber_.connection.reset();
@@ -350,6 +348,7 @@ void RedisBroker::Core::begin_journal() {
       log_, metrics_);
   scripts_ = std::make_unique<ScriptCaller>(*commands_.connection);
   clock_ = std::make_unique<ServerClock>(*commands_.connection);
+  appender_ = std::make_unique<Appender>(io_, *scripts_, options_.channel, *options_.journal);
   store_->attach(*commands_.connection, *scripts_);
   // Somebody learned that the journal is another one now: the reader looks after each canary.
   store_->on_head([this](const Position& head) {
@@ -370,7 +369,7 @@ void RedisBroker::Core::begin_legacy() {
   JournalLegacy::Callbacks callbacks;
   callbacks.may_append = [this] { return may_append(); };
   callbacks.append = [this](const Appended& event, Connection::ReplyHandler done) {
-    append(event, kHeard, std::move(done));
+    append(event, Appender::Publish::kNo, std::move(done));
   };
   callbacks.invalid = [this](std::string_view text) {
     Incoming message;
@@ -425,7 +424,7 @@ void RedisBroker::Core::send(const PublishQueue::EntryPtr& entry) {
   auto done = [this, entry](const Reply& reply) { on_published(entry, reply); };
   if (options_.journal) {
     if (!entry->sent_at) entry->sent_at = steady_clock::now();
-    return append({command.id, command.ts, command.text, *entry->sent_at}, kPublish,
+    return append({command.id, command.ts, command.text, *entry->sent_at}, Appender::Publish::kYes,
                   std::move(done));
   }
   commands_.connection->send({"PUBLISH", options_.channel, command.text}, std::move(done));
@@ -437,23 +436,17 @@ bool RedisBroker::Core::may_append() const {
 
 // What was tried once must not be tried again when Redis may have forgotten its id: not even by a
 // command that was sent in time and lay in the socket of a Redis that stood still.
-void RedisBroker::Core::append(const Appended& event, std::string_view publish,
+void RedisBroker::Core::append(const Appended& event, Appender::Publish publish,
                                Connection::ReplyHandler done) {
-  const JournalOptions& journal = *options_.journal;
-  const TimePoint limit = event.since + journal.idempotency_window / 2;
-  scripts_->call(kAppendScript, 3,
-                 {keys_.journal, keys_.meta, keys_.id_prefix + std::string(event.id), event.text,
-                  event.ts, options_.channel, std::to_string(journal.max_length),
-                  std::to_string(journal.retention.count()),
-                  std::to_string(journal.idempotency_window.count()), epochs_.next(), publish,
-                  clock_->text(limit)},
-                 [this, limit, done = std::move(done)](Reply reply) {
-                   const bool clock_was_set = too_late(reply) && steady_clock::now() < limit;
-                   if (!clock_was_set) return done(std::move(reply));
-                   reply.kind = Reply::Kind::kNotSent;
-                   done(std::move(reply));
-                   commands_.connection->reset("the clock of Redis was set");
-                 });
+  const TimePoint limit = event.since + options_.journal->idempotency_window / 2;
+  appender_->append({event.id, event.ts, event.text, publish, clock_->text(limit)},
+                    [this, limit, done = std::move(done)](Reply reply) {
+                      const bool clock_was_set = too_late(reply) && steady_clock::now() < limit;
+                      if (!clock_was_set) return done(std::move(reply));
+                      reply.kind = Reply::Kind::kNotSent;
+                      done(std::move(reply));
+                      commands_.connection->reset("the clock of Redis was set");
+                    });
 }
 
 void RedisBroker::Core::on_published(const PublishQueue::EntryPtr& entry, const Reply& reply) {
@@ -509,6 +502,7 @@ void RedisBroker::Core::on_commands_ready() {
 }
 
 void RedisBroker::Core::on_commands_down(std::string_view why) {
+  if (appender_ != nullptr) appender_->on_down();
   commands_.asked_at.reset();
   subscriber_.asked_at.reset();  // the probe it should have answered may be lost
   reader_.asked_at.reset();

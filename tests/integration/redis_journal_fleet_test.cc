@@ -218,6 +218,79 @@ TEST_F(RedisJournalFleet, TheAppendScriptServesAnyLanguage) {
   EXPECT_EQ(consumer.told(), (Texts{"1", "3"}));
 }
 
+// The words of a call with several envelopes, whose ids are `ids`; the number of the first is `n`.
+std::vector<std::string> append_call(const std::vector<std::string>& ids, int n,
+                                     const std::string& limit = "") {
+  const std::string ts = "2026-02-19T12:00:00Z";
+  std::vector<std::string> words = {"EVAL", std::string(redis::kAppendScript.text),
+                                    std::to_string(2 + ids.size()), kStream, kMeta};
+  for (const std::string& id : ids) words.push_back("notifications.v1:id:" + id);
+  for (const std::string& word :
+       {envelope_of(n), ts, std::string(kChannel), std::string("1000000"), std::string("900000"),
+        std::string("300000"), std::string("epoch"), std::string("1"), limit}) {
+    words.push_back(word);
+  }
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    words.push_back(envelope_of(n + static_cast<int>(i)));
+    words.push_back(ts);
+  }
+  return words;
+}
+
+redis::Reply run(const RedisServer& server, const std::vector<std::string>& words) {
+  return server.command(std::vector<std::string_view>(words.begin(), words.end()));
+}
+
+TEST_F(RedisJournalFleet, TheAppendScriptTakesSeveralEnvelopesInTheirOrder) {
+  const auto node = start();
+  Consumer consumer(*node, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  const redis::Reply first = run(*server_, append_call({"a", "b", "a", "c"}, 1));
+  ASSERT_EQ(first.elements.size(), 12u) << first.text;
+  std::vector<std::string> positions;
+  for (std::size_t i = 0; i < 4; ++i) positions.push_back(first.elements[3 * i].text);
+  // The third has the id of the first: it is known.
+  EXPECT_EQ(positions[2], positions[0]);
+  EXPECT_EQ(first.elements[2].integer, 0);
+  EXPECT_EQ(first.elements[8].integer, 1);
+  EXPECT_EQ(server_->command({"HGET", kMeta, "head"}).text, positions[3]);
+  const redis::Reply second = run(*server_, append_call({"c", "d"}, 6));
+  EXPECT_EQ(second.elements[0].text, positions[3]);
+  EXPECT_EQ(second.elements[2].integer, 1);
+  ASSERT_TRUE(consumer.await(7));
+  EXPECT_EQ(consumer.told(), (Texts{"1", "2", "4", "7"}));
+}
+
+TEST_F(RedisJournalFleet, AnEnvelopeThatFailsHarmsNoneOfItsCall) {
+  const auto node = start();
+  Consumer consumer(*node, "");
+  ASSERT_TRUE(consumer.becomes_live());
+  server_->command({"RPUSH", "notifications.v1:id:b", "no answer"});
+  const redis::Reply reply = run(*server_, append_call({"a", "b", "c"}, 1));
+  ASSERT_EQ(reply.elements.size(), 9u) << reply.text;
+  EXPECT_EQ(reply.elements[3].kind, redis::Reply::Kind::kError);
+  EXPECT_EQ(reply.elements[3].text.substr(0, 9), "WRONGTYPE");
+  ASSERT_TRUE(consumer.await(3));
+  EXPECT_EQ(consumer.told(), (Texts{"1", "3"}));
+  // Too late is too late for all but those that are known.
+  const redis::Reply late = run(*server_, append_call({"d", "a", "e"}, 4, "1000"));
+  ASSERT_EQ(late.elements.size(), 9u) << late.text;
+  EXPECT_EQ(late.elements[0].text.substr(0, 7), "TOOLATE");
+  EXPECT_EQ(late.elements[3].text, reply.elements[0].text);
+  EXPECT_EQ(late.elements[6].text.substr(0, 7), "TOOLATE");
+  EXPECT_EQ(stream_length(), 2);
+}
+
+TEST_F(RedisJournalFleet, ACallWithoutAllItsArgumentsAppendsNothing) {
+  auto words = append_call({"a", "b"}, 1);
+  words.pop_back();
+  const redis::Reply reply = run(*server_, words);
+  ASSERT_EQ(reply.elements.size(), 6u) << reply.text;
+  EXPECT_EQ(reply.elements[0].kind, redis::Reply::Kind::kString);
+  EXPECT_EQ(reply.elements[3].kind, redis::Reply::Kind::kError);
+  EXPECT_EQ(stream_length(), 1);
+}
+
 TEST_F(RedisJournalFleet, TheAppendScriptRefusesABadNameForAnEpoch) {
   for (const char* name : {"", "a.b", "a b", "\xc3\xa9"}) {
     const redis::Reply reply = server_->command(

@@ -2,13 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <optional>
 #include <string>
-#include <string_view>
-#include <vector>
-
-#include "core/position.h"
 
 namespace notifications::publishing {
 namespace {
@@ -33,29 +27,6 @@ Publisher::Delivery answered(Kind kind, const std::string& text = "", std::int64
   auto delivery = read_answer(event(), reply, asked_before);
   EXPECT_EQ(delivery.id, "id-1");
   return delivery;
-}
-
-TEST(RedisCommand, PublishesTheEnvelopeToTheChannel) {
-  const QueuedEvent one = event();
-  RedisCommand command("notifications.v1", std::nullopt);
-  EXPECT_EQ(command.arguments(one, ""),
-            (std::vector<std::string_view>{"PUBLISH", "notifications.v1", "{}"}));
-}
-
-TEST(RedisCommand, TellsTheScriptItsKeysAndLimitsAndANewEpochEachTime) {
-  const QueuedEvent one = event();
-  RedisCommand command("c", JournalOptions{.max_length = 7,
-                                           .retention = std::chrono::milliseconds(8),
-                                           .idempotency_window = std::chrono::milliseconds(9)});
-  auto arguments = command.arguments(one, "10");
-  ASSERT_EQ(arguments.size(), 12u);
-  const std::string epoch(arguments[9]);
-  EXPECT_TRUE(parse_position(epoch + ".0-0")) << epoch;
-  arguments[9] = "";
-  EXPECT_EQ(arguments, (std::vector<std::string_view>{"c:journal", "c:meta", "c:id:id-1", "{}",
-                                                      "2026-02-19T12:00:00.123Z", "c", "7", "8",
-                                                      "9", "", "1", "10"}));
-  EXPECT_NE(command.arguments(one, "10")[9], epoch);
 }
 
 TEST(RedisCommand, ReadsThePositionThatTheScriptAnswers) {
