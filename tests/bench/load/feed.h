@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/notifyctl/load/probe.h"
 
@@ -23,6 +24,8 @@ class Feed {
   // A socket that becomes readable when there are answers, and what takes them in.
   virtual int fd() const = 0;
   virtual void drain() = 0;
+  // Waits until all that was published has been answered, where answers come.
+  virtual void await_answers() {}
 };
 
 // A blocking TCP connection to a port of 127.0.0.1. Ends the program if there is none.
@@ -42,9 +45,12 @@ class RedisFeed final : public Feed {
   void flush() override;
   int fd() const override { return fd_; }
   void drain() override;
+  void await_answers() override;
 
  private:
-  void add_command(std::initializer_list<std::string_view> words);
+  void take_answers(int flags);
+  void add_command(std::span<const std::string_view> words);
+  void add_append();
 
   const int fd_;
   const std::string channel_;
@@ -52,6 +58,9 @@ class RedisFeed final : public Feed {
   const bool one_room_;
   const How how_;
   std::uint64_t ids_ = 0;
+  std::size_t lines_due_ = 0;         // of answers
+  std::vector<std::string> id_keys_;  // of the envelopes that are to be appended
+  std::vector<std::string> envelopes_;
   std::string pending_;
 };
 

@@ -146,6 +146,9 @@ void Workload::publish_more(Feed& feed, steady_clock::time_point now) {
   if (more == 0) return;
   for (std::uint64_t i = 0; i < more; ++i) publish_next();
   feed.flush();
+  // The clients share a core with Redis, and would be in its way while it takes a burst: so they
+  // look at their sockets once it has.
+  if (plan_.bursts) feed.await_answers();
 }
 
 void Workload::pump(Feed& feed, milliseconds duration) {
