@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from . import chart, peers
+from . import chart, fleet, peers
 from .rows import kb_per_connection, us_per_delivery
 
 PLOTS = pathlib.Path(__file__).resolve().parents[1] / "plots"
@@ -88,6 +88,14 @@ def by_streams(seconds: float) -> dict:
     return points
 
 
+def by_edges(seconds: float) -> dict:
+    """CPU time of Redis per event; the edges only read."""
+    series = {"PUBLISH": 0, "append, one a call": 1, "append, 64 a call": 64}
+    return {name: [(edges, fleet.us_per_event(edges, in_a_call, seconds))
+                   for edges in (1, 4, 16, 48)]
+            for name, in_a_call in series.items()}
+
+
 def run(seconds: float, out: pathlib.Path) -> None:
     PLOTS.mkdir(exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -116,5 +124,7 @@ def run(seconds: float, out: pathlib.Path) -> None:
          {"cores": by_rate(seconds)})
     draw("shards", "An event to 1,000 connections, two shared cores", "shards", "ms",
          by_shards(seconds))
+    draw("edges", "Cost of an event to Redis by number of edges", "edges", "Redis CPU, us",
+         by_edges(seconds))
     draw("streams", "gRPC: cost of a delivery by streams", "streams", "server CPU, us",
          by_streams(seconds))
