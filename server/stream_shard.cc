@@ -15,8 +15,10 @@ namespace {
 // with the streams.
 constexpr std::size_t kSampledBuckets = 64;
 
-// A slice over the publication's encoded bytes that keeps the publication alive.
+}  // namespace
+
 StreamFramePtr make_frame(const PublicationPtr& publication, WireFormat format) {
+  assert(format == WireFormat::kGrpcJson || format == WireFormat::kGrpcValue);
   const auto encoder =
       format == WireFormat::kGrpcValue ? encode_value_response : encode_json_response;
   const std::string_view bytes = publication->frame(format, encoder);
@@ -28,8 +30,6 @@ StreamFramePtr make_frame(const PublicationPtr& publication, WireFormat format) 
   return std::make_shared<const StreamFrame>(
       StreamFrame{grpc::ByteBuffer(&slice, 1), bytes.size()});
 }
-
-}  // namespace
 
 StreamFramePtr make_frame(const std::string& bytes) {
   const grpc::Slice slice(bytes);
@@ -68,16 +68,20 @@ void StreamShard::drain(std::chrono::milliseconds over) {
     stream->drain_at(now + std::chrono::milliseconds(delay(random_)));
 }
 
-const StreamFramePtr& StreamShard::frame(const PublicationPtr& publication, WireFormat format) {
-  assert(format == WireFormat::kGrpcJson || format == WireFormat::kGrpcValue);
-  // The one at hand is kept alive, so no other can have its address.
-  if (publication != current_) {
-    current_ = publication;
-    frames_ = {};
+std::span<const StreamFramePtr> StreamShard::frames(std::span<const PublicationPtr> run,
+                                                    WireFormat format) {
+  // Those at hand are kept alive, so no others can have their addresses.
+  if (!std::equal(run.begin(), run.end(), current_.begin(), current_.end())) {
+    current_.assign(run.begin(), run.end());
+    for (auto& frames : frames_) frames.clear();
   }
-  StreamFramePtr& frame = frames_[format == WireFormat::kGrpcValue ? 1 : 0];
-  if (frame == nullptr) frame = make_frame(publication, format);
-  return frame;
+  std::vector<StreamFramePtr>& frames = frames_[format == WireFormat::kGrpcValue ? 1 : 0];
+  if (frames.empty()) {
+    for (const PublicationPtr& publication : run) {
+      frames.push_back(make_frame(publication, format));
+    }
+  }
+  return frames;
 }
 
 }  // namespace notifications::server

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <memory>
 #include <random>
+#include <span>
 #include <unordered_set>
+#include <vector>
 
 #include "core/publication.h"
 #include "core/runtime/shard.h"
@@ -23,8 +25,8 @@ struct StreamFrame {
 };
 using StreamFramePtr = std::shared_ptr<const StreamFrame>;
 
-// StreamShard is what the gRPC streams of one shard share: the list of them, and the frame of the
-// publication that is being delivered, made once for all of them.
+// StreamShard is what the gRPC streams of one shard share: the list of them, and the frames of the
+// publications that are being delivered, made once for all of them.
 //
 // Thread: shard, but for the constructor.
 // Owns no stream. Outlives them.
@@ -44,9 +46,9 @@ class StreamShard {
   void drain(std::chrono::milliseconds over);
   bool draining() const { return draining_; }
 
-  // The frame of a publication; the publication asked for last is kept, as the hub hands one to all
-  // its subscribers before the next.
-  const StreamFramePtr& frame(const PublicationPtr& publication, WireFormat format);
+  // The frames of a run; those of the run asked for last are kept, as the hub hands one to all its
+  // subscribers before the next. Valid until the next call.
+  std::span<const StreamFramePtr> frames(std::span<const PublicationPtr> run, WireFormat format);
 
  private:
   void sample_queues();
@@ -59,12 +61,15 @@ class StreamShard {
   std::unordered_set<StreamSubscriber*> streams_;
   bool draining_ = false;
   std::size_t next_sampled_ = 0;  // a bucket of streams_
-  PublicationPtr current_;
-  std::array<StreamFramePtr, 2> frames_;  // of current_: JSON, Value
+  std::vector<PublicationPtr> current_;
+  std::array<std::vector<StreamFramePtr>, 2> frames_;  // of current_, or empty: JSON, Value
   std::minstd_rand random_{std::random_device{}()};
 };
 
 // The frame of bytes that stand for themselves.
 StreamFramePtr make_frame(const std::string& bytes);
+// The frame of a publication; it refers to the publication's own bytes, and keeps it alive.
+// Requires: one of the two formats of gRPC.
+StreamFramePtr make_frame(const PublicationPtr& publication, WireFormat format);
 
 }  // namespace notifications::server

@@ -94,7 +94,7 @@ void StreamSubscriber::on_page(ReplayPage page) {
     frames.push_back(make_frame(encode_gap_response(page.gap->after, page.gap->resumes_at.text())));
   }
   for (const PublicationPtr& publication : page.events) {
-    frames.push_back(home_.frame(publication, plan_->format));
+    frames.push_back(make_frame(publication, plan_->format));
   }
   enqueue_page(frames);
   open_ = page.live;
@@ -131,9 +131,20 @@ void StreamSubscriber::leave() {
   home_.remove(*this);
 }
 
-void StreamSubscriber::deliver(const PublicationPtr& publication) {
-  if (!open_ || !plan_->wants(publication->envelope().event)) return;
-  enqueue(home_.frame(publication, plan_->format));
+void StreamSubscriber::deliver_run(std::span<const PublicationPtr> run) {
+  if (!open_) return;
+  const std::span<const StreamFramePtr> frames = home_.frames(run, plan_->format);
+  const Clock::time_point now = home_.shard().now();
+  bool idle = false;
+  {
+    const std::lock_guard lock(mutex_);
+    idle = queue_.empty();
+    for (std::size_t i = 0; i < run.size(); ++i) {
+      if (plan_->wants(run[i]->envelope().event) && !queue(frames[i], now)) return;
+    }
+    if (queue_.empty()) return;  // no event that is wanted
+  }
+  started_waiting(idle, now);
 }
 
 void StreamSubscriber::enqueue(const StreamFramePtr& frame) {
@@ -141,21 +152,33 @@ void StreamSubscriber::enqueue(const StreamFramePtr& frame) {
   bool idle = false;
   {
     const std::lock_guard lock(mutex_);
-    if (ending_) return;
-    if (queue_.empty()) {
-      idle = true;
-      progress_at_ = now;
-    } else {
-      // One may always wait, however large it is; else a single large event behind another would
-      // end a stream that keeps reading.
-      if (queue_.size() > 1 && waiting_bytes_ + frame->size > shared_.limits.max_outbound_bytes)
-        return end_now(StreamEnd::kQueueFull);
-      waiting_bytes_ += frame->size;
-    }
-    queue_.push_back(frame);
+    idle = queue_.empty();
+    if (!queue(frame, now)) return;
   }
+  started_waiting(idle, now);
+}
+
+void StreamSubscriber::started_waiting(bool idle, Clock::time_point now) {
   if (idle) home_.shard().mark_dirty(*this);
   wake_at(now + shared_.limits.write_timeout);
+}
+
+// False if the stream takes no more.
+bool StreamSubscriber::queue(const StreamFramePtr& frame, Clock::time_point now) {
+  if (ending_) return false;
+  if (queue_.empty()) {
+    progress_at_ = now;
+  } else {
+    // One may always wait, however large it is; else a single large event behind another would
+    // end a stream that keeps reading.
+    if (queue_.size() > 1 && waiting_bytes_ + frame->size > shared_.limits.max_outbound_bytes) {
+      end_now(StreamEnd::kQueueFull);
+      return false;
+    }
+    waiting_bytes_ += frame->size;
+  }
+  queue_.push_back(frame);
+  return true;
 }
 
 // A page was pulled when nothing waited, and is bounded: the consumer's bound does not apply.

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,8 @@ class StreamSubscriber final : public Subscriber,
   // Events were missed, by everybody. Thread: shard.
   void on_gap(const StreamFramePtr& gap);
 
-  void deliver(const PublicationPtr& publication) override;
+  void deliver(const PublicationPtr& publication) override { deliver_run({&publication, 1}); }
+  void deliver_run(std::span<const PublicationPtr> run) override;
   void flush() override;
   void on_timer(std::chrono::steady_clock::time_point now) override;
 
@@ -100,9 +102,11 @@ class StreamSubscriber final : public Subscriber,
   void send_checkpoint(Clock::time_point now);
   void enqueue(const StreamFramePtr& frame);
   void enqueue_page(const std::vector<StreamFramePtr>& frames);
+  void started_waiting(bool idle, Clock::time_point now);
   void wake_at(Clock::time_point when);
 
   // Require: mutex_ is held.
+  bool queue(const StreamFramePtr& frame, Clock::time_point now);
   void write_front();
   void end_after_queue(StreamEnd end);
   void end_now(StreamEnd end);

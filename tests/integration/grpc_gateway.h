@@ -5,6 +5,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -94,6 +95,14 @@ class TestGateway {
     memory.stop();
     loop.stop();
     for (const auto& shard : shards_) shard->stop();
+  }
+
+  // Hands envelopes to the dispatcher as what was at hand together.
+  void receive(std::vector<std::string> envelopes) {
+    boost::asio::post(loop.io, [this, envelopes = std::move(envelopes)] {
+      for (const std::string& text : envelopes) dispatcher_->on_message({text});
+      dispatcher_->on_batch_end();
+    });
   }
 
   std::string address() const { return front->address().text(); }

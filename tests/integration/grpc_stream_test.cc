@@ -69,6 +69,57 @@ TEST(GrpcStream, DeliversInOrderToTwentyStreams) {
     for (int i = 0; i < kEvents; ++i) ASSERT_EQ(stream->payload(), std::to_string(i));
 }
 
+// Events of one room that come together: each stream gets those it wants, in its format.
+TEST(GrpcStream, TakesARunOfEventsAtOnce) {
+  constexpr int kEvents = 60;
+  TestGateway gateway;
+  TestClient client(gateway.address());
+  v1::StreamRequest some = rooms({"graph"});
+  some.add_events("odd");
+  v1::StreamRequest values = rooms({"graph"});
+  values.set_payload_format(v1::PAYLOAD_FORMAT_VALUE);
+  v1::StreamRequest none = rooms({"graph"});
+  none.add_events("other");
+  TestStream all(client, rooms({"graph", "*"}));
+  TestStream odd(client, some);
+  TestStream structured(client, values);
+  TestStream silent(client, none);
+  for (TestStream* stream : {&all, &odd, &structured, &silent}) ASSERT_TRUE(stream->opened());
+  std::vector<std::string> envelopes;
+  for (int i = 0; i < kEvents; ++i) {
+    envelopes.push_back(R"({"id":"i","ts":"2026-02-19T12:00:00.000Z","source":"s",)"
+                        R"("rooms":["graph"],"event":")" +
+                        std::string(i % 2 == 0 ? "even" : "odd") + R"(","payload":)" +
+                        std::to_string(i) + "}");
+  }
+  gateway.receive(envelopes);
+  gateway.receive(envelopes);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kEvents; ++i) {
+      ASSERT_EQ(all.payload(), std::to_string(i));
+      ASSERT_EQ(structured.envelope().payload_value().number_value(), i);
+      if (i % 2 == 1) {
+        ASSERT_EQ(odd.payload(), std::to_string(i));
+      }
+    }
+  }
+  EXPECT_EQ(silent.unread(), 0u);
+  EXPECT_EQ(odd.unread(), 0u);
+}
+
+// We compress nothing, but read it.
+TEST(GrpcStream, ReadsRequestsThatClientsCompress) {
+  TestGateway gateway;
+  grpc::ChannelArguments arguments;
+  arguments.SetCompressionAlgorithm(GRPC_COMPRESS_GZIP);
+  TestClient client(gateway.address(), arguments);
+  TestStream stream(client, rooms(std::vector<std::string>(100, "graph")));
+  ASSERT_TRUE(stream.opened());
+  const std::string payload = '"' + std::string(10'000, 'x') + '"';
+  ASSERT_TRUE(client.publish("e", {"graph"}, payload).ok());
+  EXPECT_EQ(stream.payload(), payload);
+}
+
 TEST(GrpcStream, MatchesPatternsWithoutRegardToCaseAndRoomsExactly) {
   TestGateway gateway;
   TestClient client(gateway.address());
