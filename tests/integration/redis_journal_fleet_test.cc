@@ -39,8 +39,8 @@ TEST_F(RedisJournalFleet, AnEventHasOnePositionInAllProcesses) {
 TEST_F(RedisJournalFleet, AConsumerThatMovesFromProcessToProcessMissesNothing) {
   const auto first = start();
   const auto second = start();
+  std::string cursor = first->head();  // before anything is published
   LoadOf load(*first, 200us);
-  std::string cursor = first->head();
   Texts all;
   for (int round = 0; round < 20; ++round) {
     Consumer consumer(round % 2 == 0 ? *first : *second, cursor);
