@@ -140,9 +140,10 @@ void StreamSubscriber::deliver_run(std::span<const PublicationPtr> run) {
     const std::lock_guard lock(mutex_);
     idle = queue_.empty();
     for (std::size_t i = 0; i < run.size(); ++i) {
-      if (plan_->wants(run[i]->envelope().event) && !queue(frames[i], now)) return;
+      if (plan_->wants(run[i]->envelope().event) && !queue(frames[i], now)) break;
     }
-    if (queue_.empty()) return;  // no event that is wanted
+    // No event that is wanted. A stream that ends is looked after, too: its status may get stuck.
+    if (queue_.empty() && !ending_) return;
   }
   started_waiting(idle, now);
 }

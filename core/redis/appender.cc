@@ -6,7 +6,7 @@
 namespace notifications::redis {
 namespace {
 
-// What one call may hold: while Redis runs it, nobody else is served (some 10 us an envelope).
+// What one call may hold: while Redis runs it, nobody else is served (some 20 us an envelope).
 constexpr std::size_t kMostEvents = 64;
 constexpr std::size_t kMostBytes = 256 * 1024;
 // Elements of the script's answer for each envelope: position, ts, duplicate.

@@ -107,6 +107,23 @@ TEST(GrpcStream, TakesARunOfEventsAtOnce) {
   EXPECT_EQ(odd.unread(), 0u);
 }
 
+// What comes at once to an idle stream may be more than may wait for it.
+TEST(GrpcStream, ARunBeyondTheBoundEndsTheStreamAsSlow) {
+  TestGateway::Options options;
+  options.limits.max_outbound_bytes = 1000;
+  TestGateway gateway(options);
+  TestClient client(gateway.address());
+  TestStream stream(client, rooms({"graph"}));
+  ASSERT_TRUE(stream.opened());
+  const std::string envelope =
+      R"({"id":"i","ts":"2026-02-19T12:00:00.000Z","source":"s","rooms":["graph"],"event":"e",)"
+      R"("payload":")" +
+      std::string(300, 'x') + "\"}";
+  gateway.receive(std::vector<std::string>(20, envelope));
+  EXPECT_EQ(stream.end().error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(gateway.ended("queue_full"), 1);
+}
+
 // We compress nothing, but read it.
 TEST(GrpcStream, ReadsRequestsThatClientsCompress) {
   TestGateway gateway;
